@@ -1,0 +1,92 @@
+"""The door: finds the verb, and turns errors into a sentence, a hint and an exit code.
+
+Verbs are loaded only when called, so that `spiritsafe --help` stays quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any, Final
+
+import click
+
+from spiritsafe import __version__
+from spiritsafe.errors import SpiritsafeError
+
+# verb -> (module:attribute, one line for --help). In the order in which a newcomer meets them.
+VERBS: Final[dict[str, tuple[str, str]]] = {
+    "doctor": ("spiritsafe.cli.doctor:doctor", "Say what a log holds, what is missing, and propose a mapping."),
+    "scan": ("spiritsafe.cli.scan:scan", "Find groups of accounts that act as one, with reasons."),
+    "sketch": ("spiritsafe.cli.sketch:sketch", "Write the text-free table that scan can run on."),
+    "coordinate": ("spiritsafe.cli.coordinate:coordinate", "Find coordinated actors in any actor-object-time table."),
+    "identity": ("spiritsafe.cli.identity:identity", "Keys, pseudonyms, and the two-person way back."),
+    "prove": ("spiritsafe.cli.prove:prove", "Compose traffic whose truth is known; score, audit, inject."),
+    "completion": ("spiritsafe.cli.completion:completion", "Print the shell completion script."),
+}
+
+
+class Verbs(click.Group):
+    """A group that imports a verb's module when the verb is called, and not before."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in VERBS:
+            return None
+        module, _, attribute = VERBS[cmd_name][0].partition(":")
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(verb, line) for verb, (_, line) in VERBS.items()])
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="spiritsafe")
+def commands() -> None:
+    """Find, explain and prove adversarial distillation campaigns in your own request logs.
+
+    \b
+    Start here:
+      spiritsafe doctor LOGS                 what does my log hold?
+      spiritsafe scan LOGS --out findings    who acts as one, and why?
+      open findings/report.html
+
+    Settings: a flag beats SPIRITSAFE_* in the environment beats spiritsafe.toml.
+    Exit codes: 0 done, 2 usage, 3 bad input, 4 verification failed, 5 environment.
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command and leave with its exit code."""
+    try:
+        result: Any = commands.main(arguments, standalone_mode=False, prog_name="spiritsafe")
+    except SpiritsafeError as error:
+        _tell(error)
+        sys.exit(error.exit_code)
+    except click.exceptions.Abort:
+        click.echo("stopped; nothing was left half-written", err=True)
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except BrokenPipeError:
+        # The reader of our output went away (`| head`): not our error. Keep Python from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    sys.exit(result if isinstance(result, int) else 0)
+
+
+def _tell(error: SpiritsafeError) -> None:
+    click.echo(f"{click.style('error', fg='red', bold=True)} [{error.code}] {error}", err=True)
+    if error.hint:
+        click.echo(f"  {click.style('do', bold=True)}: {error.hint}", err=True)
+
+
+if __name__ == "__main__":
+    main()
