@@ -9,11 +9,12 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import fcntl
 import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Final
 
 from spiritsafe.errors import EnvironmentFault, InputError, UsageError
 
@@ -76,16 +77,18 @@ def staged_folder(destination: Path, *, kind: str) -> Iterator[Path]:
         destination.rmdir()
     try:
         destination.parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(destination)
         staging = Path(tempfile.mkdtemp(prefix=f".{destination.name}.", suffix=".part", dir=destination.parent))
     except OSError as error:
         raise DestinationError(
             f"cannot write beside {destination}: {error.strerror}", hint="choose a folder you may write to"
         ) from error
     try:
-        yield staging
-        (staging / MARKER).write_text(f"{kind}\n", encoding="utf-8")
-        _flush_tree(staging)
-        _swap_in(staging, destination)
+        with _locked(staging):
+            (staging / MARKER).write_text(f"{kind}\n", encoding="utf-8")
+            yield staging
+            _flush_tree(staging)
+            _swap_in(staging, destination)
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise SpaceError(
@@ -95,6 +98,24 @@ def staged_folder(destination: Path, *, kind: str) -> Iterator[Path]:
         raise
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def _remove_abandoned(destination: Path) -> None:
+    """Remove staging folders of runs that were killed. A live run holds a lock, which dies with its process."""
+    for folder in destination.parent.glob(f".{destination.name}.*.part"):
+        with contextlib.suppress(OSError), _locked(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock; `OSError` if another process does."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _flush_tree(folder: Path) -> None:
@@ -130,6 +151,23 @@ def _exchange(one: Path, other: Path) -> None:
     other.rename(aside)
     one.rename(other)
     aside.rename(one)
+
+
+@contextlib.contextmanager
+def staged_file(destination: Path) -> Iterator[Path]:
+    """A path to write to; when the block ends well it becomes `destination` in one step, flushed to disk."""
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=f".{destination.name}.", dir=destination.parent)
+    os.close(descriptor)
+    staged = Path(name)
+    try:
+        yield staged
+        with staged.open("rb") as file:
+            os.fsync(file.fileno())
+        staged.chmod(0o644)
+        staged.replace(destination)
+    finally:
+        staged.unlink(missing_ok=True)
 
 
 def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:

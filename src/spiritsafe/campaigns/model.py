@@ -42,7 +42,7 @@ class _Value(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Frozen, keyword-only, strict."""
 
 
-class Evidence(_Value):
+class Evidence(_Value, frozen=True):
     """One statement that a person can check. `statement` is a full sentence with its numbers.
 
     `kind` is an `EvidenceKind` for coordination, otherwise the name of a signal. `accounts` counts the
@@ -58,7 +58,7 @@ class Evidence(_Value):
     event_ids: tuple[str, ...] = ()
 
 
-class Axis(_Value):
+class Axis(_Value, frozen=True):
     """One of coordination, extraction, concealment. `reason` says why the status is what it is."""
 
     name: str
@@ -68,7 +68,7 @@ class Axis(_Value):
     missing_columns: tuple[str, ...] = ()
 
 
-class Alternative(_Value):
+class Alternative(_Value, frozen=True):
     """An innocent explanation and how it fared: `fits`, `does_not_fit` or `not_checkable`."""
 
     name: str
@@ -77,7 +77,7 @@ class Alternative(_Value):
     finding: str
 
 
-class Exposure(_Value):
+class Exposure(_Value, frozen=True):
     """What was taken, as far as the log shows. Tokens are None when the columns were missing."""
 
     exchanges: int
@@ -90,14 +90,14 @@ class Exposure(_Value):
     last_seen: str
 
 
-class Technique(_Value):
+class Technique(_Value, frozen=True):
     """A MITRE ATLAS technique, e.g. `AML.T0024.002`."""
 
     id: str
     name: str
 
 
-class Significance(_Value):
+class Significance(_Value, frozen=True):
     """`p_value` is None where no valid test was made, and `statement` says why."""
 
     method: str
@@ -107,7 +107,7 @@ class Significance(_Value):
     statement: str
 
 
-class Member(_Value):
+class Member(_Value, frozen=True):
     """An account of a group. `probability`: operated by the group's operator, given this window."""
 
     account_id: str
@@ -123,7 +123,7 @@ class Member(_Value):
     why: tuple[str, ...] = ()
 
 
-class Group(_Value):
+class Group(_Value, frozen=True):
     """A set of accounts that looks like one operator, with the verdict and every reason for it.
 
     `failed_axis` names the axis that kept the group from being a campaign ("" for a campaign).
@@ -147,16 +147,15 @@ class Group(_Value):
     hourly: tuple[tuple[int, int], ...] = ()
 
 
-class InputFile(_Value):
+class InputFile(_Value, frozen=True):
     """A file that was read, so that the run can be repeated on the same bytes."""
 
     path: str
     sha256: str
     size_bytes: int
-    rows: int
 
 
-class MissingColumn(_Value):
+class MissingColumn(_Value, frozen=True):
     """A contract column that was absent, and what that cost detection."""
 
     column: str
@@ -164,7 +163,7 @@ class MissingColumn(_Value):
     cost: str
 
 
-class Coverage(_Value):
+class Coverage(_Value, frozen=True):
     """What was read and what was refused."""
 
     rows_read: int
@@ -175,7 +174,7 @@ class Coverage(_Value):
     column_shares: dict[str, float]
 
 
-class Run(_Value):
+class Run(_Value, frozen=True):
     """What a run read, with which settings, and what it could not see (`run.json`)."""
 
     schema: str

@@ -1,0 +1,212 @@
+"""Three questions about a group, kept apart: coordination, extraction, concealment.
+
+Each is supported, contradicted or not observable. Missing columns never count as support. What members say
+about their country or language is not read here, nor anywhere in this room. Comes from `campaigns.facts`;
+goes on to `campaigns.verdicts`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from spiritsafe.campaigns.model import Axis, AxisStatus, Evidence, EvidenceKind
+from spiritsafe.signals.tactics import TACTICS
+
+if TYPE_CHECKING:
+    from spiritsafe.campaigns.facts import GroupFacts, Log, SharedValue
+
+KIND_SHARE: Final = 0.5
+"""A kind of evidence supports coordination when at least half of the members have it."""
+
+TACTIC_SHARE: Final = 0.2
+TACTIC_LIFT: Final = 2.0
+"""A tactic supports extraction from 20 % of a group's exchanges on, at twice the rest of the log's share."""
+
+SWEEP_EXCHANGES: Final = 100
+SWEEP_DISTINCT_SHARE: Final = 0.9
+"""A sweep: the group asks hundreds of things and hardly anything twice."""
+
+_KIND_COLUMNS: Final = {
+    EvidenceKind.CONTENT: ("prompt",),
+    EvidenceKind.INFRASTRUCTURE: ("client_ip", "ja4", "http2_fingerprint", "user_agent"),
+    EvidenceKind.IDENTITY: ("payment_fingerprint", "email_pattern", "organization_id"),
+}
+_NOT_WEIGHED: Final = {
+    EvidenceKind.TIMING: "timing is not weighed by this version",
+    EvidenceKind.LIFECYCLE: "sign-ups and successions are not weighed by this version",
+}
+_THING_WORDS: Final = {
+    "phrase": "use the same habitual phrase",
+    "client_ip": "called from the same address",
+    "ja4": "use the same TLS client build",
+    "http2_fingerprint": "use the same HTTP/2 client build",
+    "user_agent": "send the same user agent",
+    "payment_fingerprint": "pay with the same means of payment",
+    "email_pattern": "have sign-up addresses of one pattern",
+    "organization_id": "name the same organisation",
+}
+_INNOCENT: Final = {
+    "phrase": "a template that was published, or one company's own",
+    "client_ip": "a shared network: an office, a campus, carrier-grade NAT, a VPN",
+    "ja4": "one SDK or one application used by many",
+    "http2_fingerprint": "one SDK or one application used by many",
+    "user_agent": "one SDK or one application used by many",
+    "payment_fingerprint": "one company that pays for its people",
+    "email_pattern": "one organisation's naming of its addresses",
+    "organization_id": "one organisation's accounts",
+}
+_SHOWN: Final = 8
+
+
+def coordination(facts: GroupFacts, log: Log) -> tuple[Axis, tuple[str, ...]]:
+    """Do these accounts act as one? Returns the axis and the kinds of evidence that support it."""
+    missing = tuple(column for columns in _KIND_COLUMNS.values() for column in columns if column not in log.observable)
+    kinds = tuple(kind for kind, bits in facts.bits.items() if np.mean(bits > 0) >= KIND_SHARE)
+    evidence = tuple(_statement(one, alike, facts, log) for one, alike in _telling(facts.shared))
+    if kinds:
+        reason = (
+            f"at least half of the {len(facts.accounts)} accounts are tied by "
+            f"{' and by '.join(kinds)} evidence that few others share"
+        )
+        return Axis(
+            name="coordination",
+            status=AxisStatus.SUPPORTED,
+            reason=reason,
+            evidence=evidence,
+            missing_columns=missing,
+        ), kinds
+    if len(missing) == sum(map(len, _KIND_COLUMNS.values())):
+        reason = "no column that could show it is in this log"
+        return Axis(name="coordination", status=AxisStatus.NOT_OBSERVABLE, reason=reason, missing_columns=missing), ()
+    reason = "the accounts are tied through one another only: no kind of evidence holds for half of them"
+    return Axis(
+        name="coordination",
+        status=AxisStatus.CONTRADICTED,
+        reason=reason,
+        evidence=evidence,
+        missing_columns=missing,
+    ), ()
+
+
+def _telling(shared: tuple[SharedValue, ...]) -> list[tuple[SharedValue, int]]:
+    """What ties most, of every thing at least one: a value, and how many values say the same.
+
+    The phrases of one template have the same holders; they are told once, with their number.
+    """
+    alike: dict[tuple[str, bytes], list[SharedValue]] = {}
+    for one in shared:
+        alike.setdefault((one.thing, one.members.tobytes()), []).append(one)
+    told = [(max(values, key=lambda one: one.bits), len(values)) for values in alike.values()]
+    first_of_thing: dict[str, tuple[SharedValue, int]] = {}
+    for entry in told:
+        first_of_thing.setdefault(entry[0].thing, entry)
+    rest = [entry for entry in told if first_of_thing[entry[0].thing] is not entry]
+    return [*first_of_thing.values(), *rest][:_SHOWN]
+
+
+def _statement(one: SharedValue, alike: int, facts: GroupFacts, log: Log) -> Evidence:
+    what = f"use the same {alike} habitual phrases" if one.thing == "phrase" and alike > 1 else _THING_WORDS[one.thing]
+    return Evidence(
+        kind=one.kind,
+        statement=f"{len(one.members)} of {len(facts.accounts)} accounts {what}",
+        bits=round(one.bits, 1),
+        accounts=len(one.members),
+        rarity=f"{one.holders:,} of {log.accounts:,} accounts",
+        innocent_explanation=_INNOCENT[one.thing],
+    )
+
+
+def extraction(facts: GroupFacts, log: Log) -> Axis:
+    """Is what they take training data?"""
+    if "prompt" not in log.observable:
+        return Axis(
+            name="extraction",
+            status=AxisStatus.NOT_OBSERVABLE,
+            reason="without prompts nobody can say what was asked for",
+            missing_columns=("prompt",),
+        )
+    exchanges = int(facts.of(log, "exchanges").sum())
+    others = max(log.exchanges - exchanges, 1)
+    evidence = [
+        found
+        for tactic in TACTICS
+        if (found := _tactic_evidence(tactic.name, tactic.takes, tactic.innocent, facts, log, others))
+    ]
+    distinct = int(facts.of(log, "distinct_prompts").sum())
+    if exchanges >= SWEEP_EXCHANGES and distinct >= SWEEP_DISTINCT_SHARE * exchanges:
+        evidence.append(
+            Evidence(
+                kind="sweep",
+                statement=f"{distinct:,} of {exchanges:,} prompts are asked once and not again",
+                accounts=len(facts.accounts),
+                innocent_explanation="any program that works through a list of its own",
+            )
+        )
+    if evidence:
+        reason = f"{evidence[0].statement}"
+        return Axis(name="extraction", status=AxisStatus.SUPPORTED, reason=reason, evidence=tuple(evidence))
+    reason = "no tactic stands out against the rest of the log, and prompts repeat as people's do"
+    return Axis(name="extraction", status=AxisStatus.CONTRADICTED, reason=reason)
+
+
+def _tactic_evidence(name: str, takes: str, innocent: str, facts: GroupFacts, log: Log, others: int) -> Evidence | None:
+    column = f"{name}_exchanges"
+    exchanges = int(facts.of(log, "exchanges").sum())
+    inside = int(facts.of(log, column).sum())
+    outside = int(log.signals[column].sum()) - inside
+    share, base = inside / max(exchanges, 1), outside / others
+    if share < TACTIC_SHARE or share < TACTIC_LIFT * base:
+        return None
+    return Evidence(
+        kind=name,
+        statement=f"{share:.0%} of their exchanges ask for {takes}; {base:.0%} of all others do",
+        accounts=int((facts.of(log, column) > 0).sum()),
+        rarity=f"{base:.1%} of other exchanges",
+        innocent_explanation=innocent,
+    )
+
+
+def concealment(facts: GroupFacts, log: Log) -> Axis:
+    """Do they hide that they are one? A verified organisation or an attestation is openness; a made-up
+    organisation is not."""
+    attested = [log.attested[int(one)] for one in facts.accounts if int(one) in log.attested]
+    if len(attested) * 2 >= len(facts.accounts):
+        kind, owner, reason = attested[0]
+        return Axis(
+            name="concealment",
+            status=AxisStatus.CONTRADICTED,
+            reason=f"{len(attested)} of {len(facts.accounts)} accounts are attested ({kind}, by {owner}: {reason})",
+        )
+    if "organization_verified" not in log.observable:
+        return Axis(
+            name="concealment",
+            status=AxisStatus.NOT_OBSERVABLE,
+            reason="which organisations are verified is not in this log",
+            missing_columns=("organization_verified",),
+        )
+    verified = facts.of(log, "organization_verified").astype(bool)
+    names = facts.of(log, "organization_id")
+    known, counts = np.unique(names[verified].astype(str), return_counts=True)
+    if len(known) and int(counts.max()) * 2 >= len(facts.accounts):
+        return Axis(
+            name="concealment",
+            status=AxisStatus.CONTRADICTED,
+            reason=f"{int(counts.max())} of {len(facts.accounts)} accounts belong to one verified organisation",
+        )
+    unrelated = len(facts.accounts) - int(verified.sum()) + len(known)
+    statement = f"{len(facts.accounts)} accounts appear under {unrelated} names that no contract relates"
+    return Axis(
+        name="concealment",
+        status=AxisStatus.SUPPORTED,
+        reason=statement,
+        evidence=(
+            Evidence(
+                kind="unrelated_names",
+                statement=statement,
+                accounts=len(facts.accounts),
+                innocent_explanation="strangers who only look like one; a company that never had itself verified",
+            ),
+        ),
+    )

@@ -1,0 +1,201 @@
+"""Words for a judgement: what it may also be, what to do, what would change our mind.
+
+Every sentence here is read by the person who decides and may be read by the person accused. Comes from
+`campaigns.facts` and the axes; goes into every group.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from spiritsafe.campaigns.model import Alternative, AxisStatus, Technique, Verdict
+from spiritsafe.signals.tactics import TACTICS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from spiritsafe.campaigns.facts import GroupFacts, Log, SharedValue
+    from spiritsafe.campaigns.model import Axis, Exposure
+
+REASONS_SHOWN: Final = 3
+
+_CAPABILITY_SHARE: Final = 0.05
+
+_KIND_WORDS: Final = {
+    "content": "wording",
+    "infrastructure": "infrastructure",
+    "identity": "identity",
+    "timing": "timing",
+    "lifecycle": "life cycle",
+}
+_WHY: Final = {
+    "phrase": "a habitual phrase",
+    "client_ip": "an address",
+    "ja4": "a TLS client build",
+    "http2_fingerprint": "an HTTP/2 client build",
+    "user_agent": "a user agent",
+    "payment_fingerprint": "a means of payment",
+    "email_pattern": "a pattern of sign-up address",
+    "organization_id": "a stated organisation",
+}
+
+
+def why_in(one: SharedValue) -> str:
+    """Why holding this value puts an account into the group."""
+    others = len(one.members) - 1
+    subject = "other member" if others == 1 else "other members"
+    return f"shares {_WHY[one.thing]} with {others} {subject} ({one.bits:.1f} bits)"
+
+
+def headline(verdict: Verdict, members: int, kinds: Sequence[str], exposure: Exposure) -> str:
+    """One line a person can repeat: how many, tied by what, after what."""
+    tied = f"{members:,} accounts tied by {_list([_KIND_WORDS[kind] for kind in kinds] or ['chains of others'])}"
+    match verdict:
+        case Verdict.CAMPAIGN:
+            return f"{tied} take {_list(exposure.capabilities[:2]) or 'answers in bulk'} under unrelated names"
+        case Verdict.OPEN_COORDINATION:
+            return f"{tied} act as one, openly"
+        case Verdict.COORDINATED_UNKNOWN:
+            return f"{tied}; why is not clear"
+        case Verdict.INSUFFICIENT_DATA:
+            return f"{tied}; too little is known to judge"
+
+
+def _list(words: Sequence[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def capabilities(facts: GroupFacts, log: Log) -> tuple[str, ...]:
+    """What the group asked for, by the tactics in at least 5 % of its exchanges, most frequent first."""
+    exchanges = max(int(facts.of(log, "exchanges").sum()), 1)
+    shares = [(int(facts.of(log, f"{tactic.name}_exchanges").sum()) / exchanges, tactic.takes) for tactic in TACTICS]
+    return tuple(takes for share, takes in sorted(shares, reverse=True) if share >= _CAPABILITY_SHARE)
+
+
+def techniques(taking: Axis) -> tuple[Technique, ...]:
+    """MITRE ATLAS techniques of the tactics that stand out."""
+    found = {evidence.kind for evidence in taking.evidence}
+    named = {t.technique_id: t.technique_name for t in TACTICS if t.name in found}
+    if taking.status is AxisStatus.SUPPORTED:
+        named.setdefault("AML.T0024.002", "Extract AI Model")
+    return tuple(Technique(id=key, name=named[key]) for key in sorted(named))
+
+
+def archetype(taking: Axis, exposure: Exposure, members: int) -> str:
+    """The published pattern that the group resembles most, in words; a label, not evidence."""
+    kinds = {evidence.kind for evidence in taking.evidence}
+    if taking.status is not AxisStatus.SUPPORTED:
+        return "unknown"
+    if "rubric_grading" in kinds:
+        return "reasoning and rubric"
+    if "tool_trajectory" in kinds:
+        return "agentic"
+    if "reasoning_elicitation" in kinds:
+        return "reasoning-trace coercion" if exposure.exchanges > 200 * members else "reasoning elicitation"
+    return "sweep"
+
+
+def alternatives(facts: GroupFacts, log: Log) -> tuple[Alternative, ...]:
+    """What else the group could be, and how each explanation fared. Unchecked ones are said to be so."""
+    return (
+        _one_organisation(facts, log),
+        _shared_network(facts, log),
+        _one_application(facts),
+        _attested(facts, log),
+        Alternative(
+            name="published recipe, benchmark or viral template",
+            question="Could strangers have taken the same wording from a public place?",
+            outcome="not_checkable",
+            finding="This version does not separate strangers who share a template from one operator.",
+        ),
+    )
+
+
+def _one_organisation(facts: GroupFacts, log: Log) -> Alternative:
+    question = "Are they the accounts of one verified organisation?"
+    name = "one customer with many accounts"
+    if "organization_verified" not in log.observable:
+        return Alternative(
+            name=name, question=question, outcome="not_checkable", finding="Verification is not in this log."
+        )
+    verified = int(facts.of(log, "organization_verified").astype(bool).sum())
+    fits = verified * 2 >= len(facts.accounts)
+    return Alternative(
+        name=name,
+        question=question,
+        outcome="fits" if fits else "does_not_fit",
+        finding=f"{verified} of {len(facts.accounts)} accounts belong to a verified organisation.",
+    )
+
+
+def _shared_network(facts: GroupFacts, log: Log) -> Alternative:
+    question = "Is it only that they share a network (campus, office, NAT, VPN)?"
+    name = "people on one network"
+    if "client_ip" not in log.observable:
+        return Alternative(
+            name=name, question=question, outcome="not_checkable", finding="Addresses are not in this log."
+        )
+    tied_otherwise = np.zeros(len(facts.accounts), dtype=bool)
+    for one in facts.shared:
+        if one.thing != "client_ip":
+            tied_otherwise[one.members] = True
+    count = int(tied_otherwise.sum())
+    return Alternative(
+        name=name,
+        question=question,
+        outcome="fits" if count * 2 < len(facts.accounts) else "does_not_fit",
+        finding=f"{count} of {len(facts.accounts)} accounts are tied by more than an address.",
+    )
+
+
+def _one_application(facts: GroupFacts) -> Alternative:
+    content = int((facts.bits["content"] > 0).sum())
+    return Alternative(
+        name="one popular application",
+        question="Is it only that they use the same client software?",
+        outcome="fits" if content * 2 < len(facts.accounts) else "does_not_fit",
+        finding=f"{content} of {len(facts.accounts)} accounts also share rare wording.",
+    )
+
+
+def _attested(facts: GroupFacts, log: Log) -> Alternative:
+    count = sum(int(one) in log.attested for one in facts.accounts)
+    return Alternative(
+        name="licensed distillation, red team, reseller or programme",
+        question="Has somebody with a name attested them?",
+        outcome="fits" if count * 2 >= len(facts.accounts) else "does_not_fit",
+        finding=f"{count} of {len(facts.accounts)} accounts are covered by an attestation.",
+    )
+
+
+def actions(verdict: Verdict, failed_axis: str) -> tuple[str, ...]:
+    """What to do next: reversible steps first, and a person before any of them."""
+    if verdict is Verdict.CAMPAIGN:
+        return (
+            "Have a second person read the evidence and the alternatives below before anything is done.",
+            "Keep the source rows that this finding rests on: logs expire.",
+            "Ask the account holders who they are (verification); it is reversible and answers most doubts.",
+            "Put the group, not single accounts, under one shared rate limit while it is reviewed.",
+            "Suspend only after review, with a statement of reasons and a way to appeal.",
+        )
+    if verdict is Verdict.OPEN_COORDINATION:
+        return ("Nothing against the accounts. If the use breaks the contract, speak to the customer.",)
+    if verdict is Verdict.COORDINATED_UNKNOWN:
+        return (f"Look, do not act. What is missing is {failed_axis}: see that axis for what would settle it.",)
+    return ("Do nothing. Log the missing columns if you want an answer next time.",)
+
+
+def would_change_our_mind(verdict: Verdict, three: tuple[Axis, Axis, Axis]) -> tuple[str, ...]:
+    """Facts that, if shown, would overturn the verdict."""
+    if verdict is Verdict.CAMPAIGN:
+        return (
+            "A contract or verification that names these accounts as one customer.",
+            "A public source for the shared wording that unrelated people would have copied.",
+            "Evidence that the accounts are end users of one reseller or application.",
+        )
+    missing = sorted({column for axis in three for column in axis.missing_columns})
+    if missing:
+        return (f"These columns, which this log lacks: {', '.join(missing)}.",)
+    return ("A second, independent kind of evidence that they have one operator, or that they have not.",)

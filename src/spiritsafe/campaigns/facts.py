@@ -1,0 +1,132 @@
+"""What is known of one group, gathered before anything is judged.
+
+Pure bookkeeping over arrays: who holds what in common, how much they asked, under which names. Comes from
+`campaigns.holdings` and `signals`; goes on to `campaigns.axes`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from spiritsafe.campaigns.model import EvidenceKind
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from spiritsafe.campaigns.holdings import Holdings
+
+    Ints = NDArray[np.int64]
+    Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class SharedValue:
+    """A value that several members hold. `members` are positions in the group, not account numbers."""
+
+    thing: str
+    label: str
+    kind: str
+    bits: float
+    holders: int
+    members: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """What is known of the log as a whole; the background a group is compared with.
+
+    `signals` holds one NumPy array a signal column, indexed by account number. `observable` names the
+    contract columns that have any value. `attested` maps account numbers to (kind, owner, reason).
+    """
+
+    signals: dict[str, NDArray[Any]]
+    observable: frozenset[str]
+    attested: dict[int, tuple[str, str, str]] = field(default_factory=dict)
+
+    @property
+    def accounts(self) -> int:
+        return len(self.signals["exchanges"])
+
+    @property
+    def exchanges(self) -> int:
+        return int(self.signals["exchanges"].sum())
+
+
+@dataclass(frozen=True, slots=True)
+class GroupFacts:
+    """One group: its accounts, what they share, and their bits by kind of evidence.
+
+    `bits[kind]` has one entry a member: the weight of the rarest value of that kind shared with another
+    member. Within a kind agreements depend on one another (an address implies its network, one phrase the
+    next), so the strongest counts and the rest do not add.
+    """
+
+    accounts: Ints
+    shared: tuple[SharedValue, ...]
+    bits: dict[str, Floats]
+
+    def of(self, log: Log, name: str) -> NDArray[Any]:
+        """A signal of the members. Shape (members,)."""
+        return log.signals[name][self.accounts]
+
+    def total_bits(self) -> Floats:
+        """Bits of all kinds together, for each member."""
+        return np.sum(list(self.bits.values()), axis=0)  # type: ignore[no-any-return]
+
+
+def gather(groups: list[Ints], holdings: Holdings) -> list[GroupFacts]:
+    """Facts of every group.
+
+    Parameters
+    ----------
+    groups
+        Account numbers of each group, ascending.
+    holdings
+        What the groups were tied by.
+
+    Returns
+    -------
+    One `GroupFacts` a group, in the same order.
+    """
+    if not groups:
+        return []
+    size = max(int(group[-1]) for group in groups) + 1
+    group_of = np.full(size, -1, dtype=np.int64)
+    for number, group in enumerate(groups):
+        group_of[group] = number
+    inside = (holdings.account < size) & (group_of[np.minimum(holdings.account, size - 1)] >= 0)
+    rows = np.flatnonzero(inside)
+    owner = group_of[holdings.account[rows]]
+    order = rows[np.argsort(owner, kind="stable")]
+    bounds = np.searchsorted(np.sort(owner), np.arange(len(groups) + 1))
+    return [
+        _gather_one(group, order[bounds[number] : bounds[number + 1]], holdings) for number, group in enumerate(groups)
+    ]
+
+
+def _gather_one(group: Ints, rows: Ints, holdings: Holdings) -> GroupFacts:
+    bits = {kind.value: np.zeros(len(group)) for kind in EvidenceKind}
+    position = np.searchsorted(group, holdings.account[rows])
+    order = np.argsort(holdings.value[rows], kind="stable")
+    values, begins = np.unique(holdings.value[rows][order], return_index=True)
+    shared = []
+    for value, members_rows in zip(values, np.split(order, begins[1:]), strict=True):
+        members = position[members_rows]
+        weight = float(holdings.bits[rows[members_rows[0]]])
+        kind = holdings.kind(int(value))
+        np.maximum.at(bits[kind], members, weight)
+        shared.append(
+            SharedValue(
+                thing=holdings.things[value],
+                label=holdings.labels[value],
+                kind=kind,
+                bits=weight,
+                holders=int(holdings.holders[rows[members_rows[0]]]),
+                members=np.sort(members),
+            )
+        )
+    shared.sort(key=lambda one: (-len(one.members) * one.bits, one.thing, one.label))
+    return GroupFacts(accounts=group, shared=tuple(shared), bits=bits)

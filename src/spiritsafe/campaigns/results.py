@@ -1,0 +1,76 @@
+"""A scan's result folder: every file of the contract, from judged groups.
+
+`write_results` writes into a folder that the caller swaps in whole. Comes from `pipeline`; read by people,
+by `proving.score`, and by whatever takes OCSF.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+import pyarrow as pa
+
+from spiritsafe.campaigns.model import Verdict
+from spiritsafe.campaigns.ocsf import findings, to_jsonl
+from spiritsafe.campaigns.report import render_report
+from spiritsafe.campaigns.tables import accounts_table, groups_table, links_table, members_table
+from spiritsafe.events.model import QUARANTINE
+from spiritsafe.files import write_parquet
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from spiritsafe.campaigns.facts import GroupFacts, Log
+    from spiritsafe.campaigns.model import Group, Run
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """All that a scan found, ready to be written."""
+
+    run: Run
+    groups: Sequence[Group]
+    facts: Sequence[GroupFacts]
+    log: Log
+    signals: pa.Table
+    quarantine: pa.Table
+    known: dict[str, str]
+
+    @property
+    def campaigns(self) -> list[Group]:
+        """The accused groups."""
+        return [group for group in self.groups if group.verdict is Verdict.CAMPAIGN]
+
+
+def write_results(found: Findings, folder: Path) -> None:
+    """Write every file but those that are as long as the log (`exchanges`, `evidence`)."""
+    encoder = msgspec.json.Encoder(order="deterministic")
+    pretty = msgspec.json.format
+    (folder / "run.json").write_bytes(pretty(encoder.encode(found.run), indent=2))
+    campaigns = {"schema": "campaigns/1.0", "campaigns": found.campaigns}
+    (folder / "campaigns.json").write_bytes(pretty(encoder.encode(campaigns), indent=2))
+    links = links_table(found.groups, found.facts, found.log)
+    write_parquet(members_table(found.groups, found.facts, found.log), folder / "members.parquet", "members/1.0")
+    write_parquet(links, folder / "links.parquet", "links/1.0")
+    write_parquet(groups_table(found.groups), folder / "groups.parquet", "groups/1.0")
+    write_parquet(
+        accounts_table(found.signals, found.groups, found.known),
+        folder / "accounts.parquet",
+        "account_signals/1.0",
+    )
+    write_parquet(found.quarantine, folder / "quarantine.parquet", QUARANTINE.tag)
+    with (folder / "findings.ocsf.jsonl").open("wb") as file:
+        file.writelines(to_jsonl(findings(found.run, found.groups)))
+    page = render_report(found.run, found.groups, links=_links_by_group(links))
+    (folder / "report.html").write_text(page, encoding="utf-8")
+
+
+def _links_by_group(links: pa.Table) -> dict[str, list[tuple[str, str, str, float]]]:
+    by_group: dict[str, list[tuple[str, str, str, float]]] = {}
+    columns = [links[name].to_pylist() for name in ("campaign_id", "account_a", "account_b", "kind", "bits")]
+    for group, a, b, kind, bits in zip(*columns, strict=True):
+        by_group.setdefault(group, []).append((a, b, kind, bits))
+    return by_group

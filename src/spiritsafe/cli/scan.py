@@ -1,0 +1,122 @@
+"""`spiritsafe scan`: find groups of accounts that act as one."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from spiritsafe.cli.reading import reading_options
+
+if TYPE_CHECKING:
+    from spiritsafe.pipeline import ScanResult
+
+
+@click.command()
+@click.argument("requests", nargs=-1, required=True)
+@click.option("--out", required=True, type=click.Path(file_okay=False), help="Folder for the findings.")
+@click.option("--accounts", metavar="PATH", help="The accounts table: sign-up, organisation, payment.")
+@click.option("--account-events", metavar="PATH", help="What happened to accounts: suspended, verified, ...")
+@click.option("--attestations", metavar="PATH", help="Who is known to be allowed, by whom and until when.")
+@click.option("--known", metavar="PATH", help="Your own labels: account_id, label. Shown, never used to accuse.")
+@click.option("--until", type=click.DateTime(), help="Leave out what happened from this time (UTC) on.")
+@reading_options
+@click.option("--pseudonymise", is_flag=True, help="Replace account ids, addresses and other names by pseudonyms.")
+@click.option("--engine", type=click.Choice(["duckdb", "spark"]), help="Where tables are computed.")
+@click.option("--workers", type=click.IntRange(1), help="Processes that read and sketch.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a group, one a line.")
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+def scan(
+    requests: tuple[str, ...],
+    out: str,
+    until: datetime | None,
+    pseudonymise: bool,
+    engine: str | None,
+    workers: int | None,
+    as_json: bool,
+    quiet: bool,
+    **given: Any,
+) -> None:
+    """Find groups of accounts that act as one in REQUESTS. Reads them and changes nothing but --out.
+
+    REQUESTS are files, folders, globs or object-store URLs: Parquet, JSONL or CSV (also gzip, zstd),
+    OpenTelemetry, LiteLLM, OpenAI-style logs, or what `spiritsafe sketch` wrote. A table of your own is read
+    with --map or --sql; `spiritsafe doctor` proposes the map.
+
+    Every group gets a verdict on three axes: do they act as one, do they take training data, do they hide
+    it? Only all three make a campaign, and a campaign is a reason to look, not proof.
+
+    \b
+    Examples:
+      spiritsafe scan requests.parquet --accounts accounts.parquet --out findings
+      spiritsafe scan 'logs/2026-11-*.jsonl.gz' --map map.toml --out findings
+      spiritsafe scan s3://bucket/logs/ --storage endpoint_url=https://minio.example --out findings
+      spiritsafe scan requests.parquet --out findings --json | jq 'select(.verdict == "campaign")'
+    """
+    from spiritsafe.cli.progress import progress_bar
+    from spiritsafe.cli.reading import read_options
+    from spiritsafe.pipeline import find_campaigns
+    from spiritsafe.settings import load_settings
+
+    flags = {"engine": engine, "workers": workers, "pseudonymise": pseudonymise or None}
+    settings = load_settings({name: value for name, value in flags.items() if value is not None})
+    tables = {name: given.pop(name) for name in ("accounts", "account_events", "attestations", "known")}
+    with progress_bar(show=not quiet and not as_json) as progress:
+        found = find_campaigns(
+            requests,
+            out=out,
+            **tables,
+            until_us=None if until is None else _microseconds(until),
+            options=read_options(**given, keep_raw=not settings.pseudonymise),
+            settings=settings,
+            progress=progress,
+        )
+    if as_json:
+        _print_json(found)
+    else:
+        _print_text(found)
+
+
+def _microseconds(time: datetime) -> int:
+    from datetime import UTC
+
+    return round(time.replace(tzinfo=UTC).timestamp() * 1_000_000)
+
+
+def _print_json(found: ScanResult) -> None:
+    import msgspec
+
+    encoder = msgspec.json.Encoder(order="deterministic")
+    for group in found.groups:
+        click.echo(encoder.encode(group).decode())
+
+
+def _print_text(found: ScanResult) -> None:
+    run = found.run
+    coverage = run.coverage
+    click.echo(
+        f"{coverage.rows_kept:,} requests of {coverage.accounts:,} accounts, "
+        f"{run.clock_first[:16].replace('T', ' ')} to {run.clock_last[:16].replace('T', ' ')} UTC"
+    )
+    if coverage.rows_quarantined:
+        reasons = ", ".join(f"{count:,} {code}" for code, count in coverage.quarantine_reasons.items())
+        click.echo(f"{coverage.rows_quarantined:,} rows refused ({reasons}): see quarantine.parquet")
+    for column in run.missing:
+        click.echo(f"missing {column.column}: {column.cost}")
+    click.echo()
+    for group in found.campaigns:
+        click.echo(
+            f"{click.style('campaign', fg='red', bold=True)} {group.campaign_id}  {group.headline} "
+            f"({group.exposure.exchanges:,} exchanges)"
+        )
+        for axis in group.axes:
+            click.echo(f"    {axis.name:<13} {axis.reason}")
+    others = [group for group in found.groups if group.verdict != "campaign"]
+    if not found.campaigns:
+        click.echo(f"No group is accused. {run.detection_limit}")
+    for group in others[:10]:
+        click.echo(f"{group.verdict.value} {group.campaign_id}  {group.headline}")
+    if len(others) > 10:
+        click.echo(f"... and {len(others) - 10} more groups that are not accused: see groups.parquet")
+    click.echo(f"\nRead {found.out}/report.html. A finding is a reason to look; a person decides.")

@@ -1,0 +1,234 @@
+"""Where table expressions run: DuckDB inside this process, or Apache Spark.
+
+Every other room writes Ibis expressions and does not know which engine runs them. The engines differ
+silently in places (see `docs/explanation/engines.md`); the helpers at the end of this module are the portable
+forms, held equal by the parity tests: never `hash()`, `approx_*`, `delta` or a regex in an expression, never an
+unsigned column, and seconds only through `epoch_s`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
+
+from spiritsafe.errors import EnvironmentFault, UsageError
+from spiritsafe.files import SCHEMA_KEY, write_parquet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import ibis.expr.types as ir
+    import pyarrow as pa
+
+EngineName = Literal["duckdb", "spark"]
+
+
+class EngineNameError(UsageError):
+    """The engine asked for does not exist."""
+
+    code = "engine.name"
+
+
+class SparkMissingError(EnvironmentFault):
+    """PySpark or a Java 17 runtime is not installed."""
+
+    code = "engine.spark"
+
+
+class EngineOptions(Protocol):
+    """The part of `settings.Settings` that an engine reads."""
+
+    @property
+    def memory_limit_bytes(self) -> int: ...
+    @property
+    def workers(self) -> int: ...
+    @property
+    def spark_master(self) -> str: ...
+
+
+class Engine:
+    """Runs Ibis expressions and keeps intermediate tables as Parquet in a work folder.
+
+    Intermediate results go to files on both engines, so that memory stays bounded and a table that is used
+    twice is computed once.
+    """
+
+    name: ClassVar[EngineName]
+
+    def __init__(self, backend: object, work: Path) -> None:
+        self._backend = backend
+        self._work = work
+        self._numbers = itertools.count()
+
+    def read(self, *paths: Path | str) -> ir.Table:
+        """The rows of these Parquet files (or folders of them) as one table."""
+        files: list[str] = []
+        for path in map(Path, paths):
+            files += sorted(map(str, path.glob("*.parquet"))) if path.is_dir() else [str(path)]
+        return self._read(files)
+
+    def _read(self, files: list[str]) -> ir.Table:
+        raise NotImplementedError
+
+    def table(self, rows: pa.Table, name: str) -> ir.Table:
+        """An Arrow table as an engine table."""
+        import pyarrow.parquet as pq
+
+        path = self._work / f"{next(self._numbers):03d}-{name}.parquet"
+        pq.write_table(rows, path)
+        return self.read(path)
+
+    def keep(self, expression: ir.Table, name: str) -> ir.Table:
+        """Compute `expression` now, keep its rows on disk and return a table that reads them."""
+        path = self._work / f"{next(self._numbers):03d}-{name}"
+        self._write(expression, path)
+        return self.read(path)
+
+    def _write(self, expression: ir.Table, path: Path) -> None:
+        raise NotImplementedError
+
+    def write(self, expression: ir.Table, path: Path, tag: str, metadata: dict[str, str] | None = None) -> None:
+        """Compute `expression` into one Parquet file that carries the schema tag and further metadata."""
+        raise NotImplementedError
+
+    def arrow(self, expression: ir.Table) -> pa.Table:
+        """Compute `expression` into memory. For results whose size is bounded by accounts, not by requests."""
+        import pyarrow as pa
+
+        result = self._backend.to_pyarrow(expression)  # type: ignore[attr-defined]
+        assert isinstance(result, pa.Table)
+        return result
+
+
+class DuckDBEngine(Engine):
+    """The embedded default: DuckDB with a memory limit, spilling to the work folder."""
+
+    name = "duckdb"
+
+    def __init__(self, work: Path, options: EngineOptions) -> None:
+        import ibis
+
+        backend = ibis.duckdb.connect(
+            memory_limit=f"{max(options.memory_limit_bytes // 2**20, 256)}MiB",
+            threads=max(options.workers, 1),
+            temp_directory=str(work / "spill"),
+            preserve_insertion_order=False,
+        )
+        backend.raw_sql("SET TimeZone = 'UTC'")
+        super().__init__(backend, work)
+
+    def _read(self, files: list[str]) -> ir.Table:
+        return self._backend.read_parquet(files)  # type: ignore[attr-defined]
+
+    def _write(self, expression: ir.Table, path: Path) -> None:
+        path.mkdir()
+        self._backend.to_parquet(expression, path / "part-0.parquet")  # type: ignore[attr-defined]
+
+    def write(self, expression: ir.Table, path: Path, tag: str, metadata: dict[str, str] | None = None) -> None:
+        pairs = {SCHEMA_KEY.decode(): tag, **(metadata or {})}
+        quoted = ", ".join(f"{_quoted(name)}: {_quoted(value)}" for name, value in pairs.items())
+        query = self._backend.compile(expression)  # type: ignore[attr-defined]
+        self._backend.raw_sql(  # type: ignore[attr-defined]
+            f"COPY ({query}) TO {_quoted(str(path))} "
+            f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 65536, KV_METADATA {{{quoted}}})"
+        )
+
+
+def _quoted(text: str) -> str:
+    """An SQL string literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+class SparkEngine(Engine):
+    """An existing or local Apache Spark, through the same expressions."""
+
+    name = "spark"
+
+    def __init__(self, work: Path, options: EngineOptions) -> None:
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+        try:
+            import ibis
+            from pyspark.sql import SparkSession
+        except ImportError as error:
+            raise SparkMissingError("the Spark engine needs PySpark", hint="pip install 'spiritsafe[spark]'") from error
+        try:
+            builder = SparkSession.builder.master(options.spark_master)
+            if options.spark_master.startswith("local"):
+                builder = builder.config("spark.sql.shuffle.partitions", str(2 * options.workers))
+            session = (
+                builder.appName("spiritsafe")
+                .config("spark.sql.session.timeZone", "UTC")
+                .config("spark.ui.enabled", "false")
+                .config("spark.ui.showConsoleProgress", "false")
+                .config("spark.sql.warehouse.dir", str(work / "warehouse"))
+                .getOrCreate()
+            )
+        except Exception as error:
+            raise SparkMissingError(
+                f"Spark at {options.spark_master!r} did not start: {error}",
+                hint="install a Java 17 runtime (apt-get install openjdk-17-jre-headless) and set JAVA_HOME to it",
+            ) from error
+        super().__init__(ibis.pyspark.connect(session), work)
+
+    def _read(self, files: list[str]) -> ir.Table:
+        frame = self._backend._session.read.parquet(*files)  # type: ignore[attr-defined]
+        view = f"spiritsafe_{next(self._numbers)}_{os.getpid()}"
+        frame.createOrReplaceTempView(view)
+        return self._backend.table(view)  # type: ignore[attr-defined]
+
+    def _write(self, expression: ir.Table, path: Path) -> None:
+        self._backend._session.sql(  # type: ignore[attr-defined]
+            self._backend.compile(expression)  # type: ignore[attr-defined]
+        ).write.parquet(str(path))
+
+    def write(self, expression: ir.Table, path: Path, tag: str, metadata: dict[str, str] | None = None) -> None:
+        write_parquet(self.arrow(expression), path, tag, metadata)
+
+
+@contextlib.contextmanager
+def open_engine(name: str, options: EngineOptions, *, scratch: Path | None = None) -> Iterator[Engine]:
+    """Open an engine with a work folder that is gone when the block ends.
+
+    Parameters
+    ----------
+    name
+        `duckdb` or `spark`.
+    options
+        Memory limit (bytes), threads and Spark master, usually the `Settings`.
+    scratch
+        Where the work folder goes; the system's temporary folder by default.
+
+    Raises
+    ------
+    EngineNameError
+        There is no engine of that name.
+    SparkMissingError
+        Spark was asked for and cannot start.
+    """
+    kinds: dict[str, type[DuckDBEngine] | type[SparkEngine]] = {"duckdb": DuckDBEngine, "spark": SparkEngine}
+    if name not in kinds:
+        raise EngineNameError(f"there is no engine {name!r}", hint=f"choose one of: {', '.join(kinds)}")
+    work = Path(tempfile.mkdtemp(prefix="spiritsafe-", dir=scratch))
+    try:
+        yield kinds[name](work, options)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def epoch_s(time: ir.Value) -> ir.IntegerValue:
+    """Whole seconds since 1970 of a timestamp column, rounded down, equal on both engines.
+
+    `epoch_seconds` alone gives fractions on DuckDB and integers on Spark.
+    """
+    return time.truncate("s").epoch_seconds().cast("int64")  # type: ignore[no-any-return, attr-defined]
+
+
+def columns_present(table: ir.Table, names: Sequence[str]) -> list[str]:
+    """Those of `names` that the table has."""
+    have = set(table.columns)
+    return [name for name in names if name in have]

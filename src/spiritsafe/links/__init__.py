@@ -1,0 +1,32 @@
+"""links: which accounts have one operator, and how strongly?
+
+In come `sketches` and account signals; out go holdings (an account has a value: a habitual phrase, an
+address, a means of payment), each weighed in bits by how rare the value is in this very log. Read `weights`
+for what a bit is, `phrases` and `infrastructure` for what is compared; then go on to `campaigns`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from spiritsafe.links.infrastructure import shared_things
+    from spiritsafe.links.phrases import habitual_phrases
+    from spiritsafe.links.weights import chance_of_sharing, match_weight, rarity_bits
+
+_HOMES = {
+    "shared_things": "infrastructure",
+    "habitual_phrases": "phrases",
+    "chance_of_sharing": "weights",
+    "match_weight": "weights",
+    "rarity_bits": "weights",
+}
+__all__ = ["chance_of_sharing", "habitual_phrases", "match_weight", "rarity_bits", "shared_things"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,270 @@
+"""The path as one function: from a log to groups of accounts, with reasons.
+
+    events -> sketch -> signals -> links -> campaigns
+
+Read `find_campaigns` from top to bottom: each step is a room, and each room's `__init__` says what it does.
+The rooms are pure; what has an effect (files, keys, the engine) is here and in `cli`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pyarrow as pa
+
+from spiritsafe.campaigns import events as campaign_events
+from spiritsafe.campaigns.background import log_of
+from spiritsafe.campaigns.facts import gather
+from spiritsafe.campaigns.holdings import tie, weigh
+from spiritsafe.campaigns.model import InputFile, Verdict
+from spiritsafe.campaigns.results import Findings, write_results
+from spiritsafe.campaigns.run import describe_run
+from spiritsafe.campaigns.verdicts import judge
+from spiritsafe.engine import open_engine
+from spiritsafe.events.beside import read_beside
+from spiritsafe.events.identity import open_pseudonymiser
+from spiritsafe.events.sources import ReadOptions, open_source
+from spiritsafe.files import staged_folder
+from spiritsafe.keys import ensure_key, open_keys
+from spiritsafe.links import habitual_phrases, shared_things
+from spiritsafe.settings import load_settings
+from spiritsafe.signals import account_signals, text_tactics
+from spiritsafe.signals.batch import number_accounts
+from spiritsafe.sketch.intake import tactic_names, take_in, write_sketches_file
+from spiritsafe.sketch.model import SketchParameters
+from spiritsafe.sketch.table import SketchTask
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import ibis.expr.types as ir
+
+    from spiritsafe.campaigns.facts import GroupFacts, Log
+    from spiritsafe.campaigns.model import Group, Run
+    from spiritsafe.engine import Engine
+    from spiritsafe.events.beside import Beside
+    from spiritsafe.settings import Settings
+    from spiritsafe.sketch.intake import Intake
+
+    Progress = Callable[[str, float, float], None]
+
+ASK_INJECT: Final = (
+    "What this log could hide from us has not been measured. `spiritsafe prove inject LOGS --out DIR` plants "
+    "campaigns of known size in a copy and says the smallest that is found."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ScanResult:
+    """What a scan found, and where it was written."""
+
+    out: Path
+    run: Run
+    groups: tuple[Group, ...]
+
+    @property
+    def campaigns(self) -> tuple[Group, ...]:
+        """The accused groups."""
+        return tuple(group for group in self.groups if group.verdict is Verdict.CAMPAIGN)
+
+
+def find_campaigns(
+    requests: str | Path | Sequence[str | Path],
+    *,
+    out: str | Path,
+    accounts: str | Path | None = None,
+    account_events: str | Path | None = None,
+    attestations: str | Path | None = None,
+    known: str | Path | None = None,
+    until_us: int | None = None,
+    options: ReadOptions | None = None,
+    settings: Settings | None = None,
+    detection_limit: str = ASK_INJECT,
+    progress: Progress | None = None,
+) -> ScanResult:
+    """Find groups of accounts that act as one, judge each, and write what was found to `out`.
+
+    Parameters
+    ----------
+    requests
+        The log: files, folders, globs or fsspec URLs; or sketches that `spiritsafe sketch` wrote.
+    out
+        The result folder. It appears whole or not at all; an earlier result of ours is replaced.
+    accounts, account_events, attestations, known
+        The tables beside the log, each optional; `known` has `account_id` and `label`.
+    until_us
+        Leave out what happened at or after this time, in microseconds since 1970.
+    options
+        How to read the log (mapping, time zone, limits).
+    settings
+        Engine, memory, workers, keys; by default from the environment and `spiritsafe.toml`.
+    detection_limit
+        A sentence on what this log could hide, printed when nothing is found.
+    progress
+        Called with (stage, done, total).
+
+    Returns
+    -------
+    Every group looked at, accused or not, with its verdict and reasons.
+
+    Raises
+    ------
+    InputError
+        A file is broken or is not what it claims; nothing was written.
+    """
+    settings = settings or load_settings({})
+    options = options or ReadOptions()
+    tell = progress or (lambda _stage, _done, _total: None)
+    with staged_folder(Path(out), kind="scan") as folder, _workplace(settings) as (scratch, engine):
+        source = open_source(requests, options)
+        task = sketch_task(settings, options, scratch)
+        beside = read_beside(
+            accounts=_path(accounts),
+            account_events=_path(account_events),
+            attestations=_path(attestations),
+            labels=_path(known),
+            options=ReadOptions(timezone=options.timezone, now_us=options.now_us),
+            pseudonymiser=task.pseudonymiser,
+        )
+        intake = take_in(source, engine, task, workers=settings.workers, until_us=until_us, progress=tell)
+        seen = _look(intake, beside, engine, tell, tactics=tactic_names(intake.requests, task))
+        tell("judge", 0, 1)
+        groups = _judge(seen, engine, first_us=intake.first_us)
+        run = describe_run(
+            intake,
+            inputs=_input_files(source.inputs(), beside),
+            settings=settings.public(),
+            seed=settings.seed,
+            engine=engine.name,
+            accounts=seen.log.accounts,
+            account_columns=beside.observable,
+            detection_limit=detection_limit,
+        )
+        quarantine = pa.concat_tables([intake.quarantine, beside.quarantine])
+        tell("write", 0, 1)
+        write_results(Findings(run, groups, seen.facts, seen.log, seen.signals, quarantine, beside.known), folder)
+        _write_events(groups, seen, engine, folder)
+        tell("write", 1, 1)
+    return ScanResult(out=Path(out), run=run, groups=tuple(groups))
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What the rooms up to `links` saw: numbered requests, account signals, groups and what ties them."""
+
+    requests: ir.Table
+    signals: pa.Table
+    log: Log
+    facts: list[GroupFacts]
+
+
+def _look(intake: Intake, beside: Beside, engine: Engine, tell: Progress, *, tactics: Sequence[str]) -> _Seen:
+    """Signals -> links -> groups."""
+    accounts = None if beside.accounts is None else engine.table(beside.accounts, "accounts")
+    tell("signals", 0, 1)
+    signals = engine.keep(account_signals(intake.requests, accounts, tactics=tactics), "signals")
+    requests = number_accounts(intake.requests, signals)
+    tell("links", 0, 2)
+    phrases = engine.arrow(habitual_phrases(requests, signals))
+    tell("links", 1, 2)
+    things = engine.arrow(shared_things(requests, signals, accounts))
+    tell("links", 2, 2)
+    table = engine.arrow(signals).sort_by("account")
+    log = log_of(table, observable=intake.observable | beside.observable, attestations=beside.attestations)
+    holdings = weigh(phrases, things, accounts=log.accounts)
+    return _Seen(requests, table, log, gather(tie(holdings, accounts=log.accounts), holdings))
+
+
+def _judge(seen: _Seen, engine: Engine, *, first_us: int) -> list[Group]:
+    """A verdict with its reasons for every group; campaigns first, larger groups first."""
+    placed = {"account": pa.array([int(a) for f in seen.facts for a in f.accounts], pa.int64())}
+    placed["number"] = pa.array([n for n, f in enumerate(seen.facts) for _ in f.accounts], pa.int64())
+    members = engine.table(pa.table(placed), "members")
+    busy = engine.arrow(campaign_events.activity(seen.requests, members, first_s=first_us // 1_000_000))
+    hourly: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+    models: dict[int, set[str]] = defaultdict(set)
+    for row in busy.to_pylist():
+        hourly[row["number"]][row["hour"]] += row["exchanges"]
+        if row["model"] is not None:
+            models[row["number"]].add(row["model"])
+    return [
+        judge(facts, seen.log, models=sorted(models[number]), hourly=sorted(hourly[number].items()))
+        for number, facts in enumerate(seen.facts)
+    ]
+
+
+def _write_events(groups: Sequence[Group], seen: _Seen, engine: Engine, folder: Path) -> None:
+    """The two files that are as long as the log."""
+    members = engine.table(campaign_events.membership(groups, seen.facts, accused_only=True), "accused")
+    engine.write(campaign_events.exchanges(seen.requests, members), folder / "exchanges.parquet", "exchanges/1.0")
+    values = engine.table(campaign_events.evidence_values(groups, seen.facts), "evidence-values")
+    engine.write(campaign_events.evidence(seen.requests, values), folder / "evidence.parquet", "evidence/1.0")
+
+
+def sketch_task(settings: Settings, options: ReadOptions, scratch: Path) -> SketchTask:
+    """How this installation sketches: its key, the tactics it knows, and pseudonyms if it is set to."""
+    keys = open_keys(settings.key_provider, settings.open_home() / "keys", command=settings.key_command)
+    key = ensure_key(keys, "sketch")
+    return SketchTask(
+        options=options,
+        parameters=SketchParameters(key=key.secret, key_id=key.key_id, seed=settings.seed, tactics=text_tactics()),
+        out=scratch / "sketches",
+        pseudonymiser=open_pseudonymiser(settings) if settings.pseudonymise else None,
+    )
+
+
+def write_sketch_file(
+    requests: str | Path | Sequence[str | Path],
+    *,
+    out: str | Path,
+    options: ReadOptions | None = None,
+    settings: Settings | None = None,
+    progress: Progress | None = None,
+) -> dict[str, int]:
+    """Write the text-free `sketches` table of a log as one Parquet file, and its refused rows beside it.
+
+    Parameters
+    ----------
+    requests, options, settings, progress
+        As for `find_campaigns`.
+    out
+        The file; it appears whole or not at all. Refused rows, if any, go to `<out>.quarantine.parquet`.
+
+    Returns
+    -------
+    `rows_kept` and `rows_refused`.
+    """
+    settings = settings or load_settings({"pseudonymise": True})
+    options = options or ReadOptions(keep_raw=False)
+    tell = progress or (lambda _stage, _done, _total: None)
+    with _workplace(settings) as (scratch, engine):
+        source = open_source(requests, options)
+        task = sketch_task(settings, options, scratch)
+        intake = take_in(source, engine, task, workers=settings.workers, progress=tell)
+        tell("write", 0, 1)
+        write_sketches_file(intake, engine, task, Path(out))
+        tell("write", 1, 1)
+    return {"rows_kept": intake.rows_kept, "rows_refused": intake.quarantine.num_rows}
+
+
+@contextlib.contextmanager
+def _workplace(settings: Settings) -> Iterator[tuple[Path, Engine]]:
+    with (
+        tempfile.TemporaryDirectory(prefix="spiritsafe-", dir=settings.temp_dir) as name,
+        open_engine(settings.engine, settings, scratch=Path(name)) as engine,
+    ):
+        yield Path(name), engine
+
+
+def _path(path: str | Path | None) -> str | None:
+    return None if path is None else str(path)
+
+
+def _input_files(log: Sequence[tuple[str, str, int]], beside: Beside) -> list[InputFile]:
+    read = [InputFile(path=p, sha256=digest, size_bytes=size) for p, digest, size in log]
+    return read + [InputFile(path=p, sha256=digest, size_bytes=size) for p, digest, size, _ in beside.files]

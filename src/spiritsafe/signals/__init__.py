@@ -1,0 +1,30 @@
+"""signals: what does one request show, and one account?
+
+In come `sketches`; out goes one row an account: how much, when, with what, and how much of it looks like a
+known tactic. No signal accuses anyone: tactics rank and explain, coordination is for `links` to show. Read
+`tactics` for what is looked for, `batch` for the table; then go on to `links`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from spiritsafe.signals.batch import account_signals
+    from spiritsafe.signals.tactics import TACTICS, Tactic, text_tactics
+
+_HOMES = {
+    "account_signals": "batch",
+    "TACTICS": "tactics",
+    "Tactic": "tactics",
+    "text_tactics": "tactics",
+}
+__all__ = ["TACTICS", "Tactic", "account_signals", "text_tactics"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,78 @@
+"""The nouns of `sketch`: parameters, the tactics that are looked for in text, the table that comes out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import pyarrow as pa
+
+from spiritsafe.events.model import REQUESTS, Column, TableSchema
+
+NORMALISER: Final = "n1"
+"""Lower case, NFKC, punctuation to spaces, each ideograph a word. A change is a new name."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextTactic:
+    """A tactic as far as one prompt's text can show it: RE2 patterns with a weight in (0, 1] each.
+
+    A prompt's score is 1 - product of (1 - weight) over the patterns found in it.
+    """
+
+    name: str
+    version: str
+    patterns: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SketchParameters:
+    """All that two sketches must have in common to be comparable. Picklable; `key` is secret.
+
+    `phrase_words` is the length of a phrase in words. Of a prompt's phrases the `phrase_lowest` with the
+    smallest hashes are kept (the same choice in every prompt, so that a shared phrase is kept on both
+    sides) and `phrase_ends` at each end, where templates begin and end.
+    """
+
+    key: bytes = field(repr=False)
+    key_id: str
+    seed: int = 1
+    permutations: int = 32
+    phrase_words: int = 4
+    phrase_lowest: int = 12
+    phrase_ends: int = 2
+    tactics: tuple[TextTactic, ...] = ()
+
+    def metadata(self) -> dict[str, str]:
+        """What the file says of how it was made; never the key."""
+        return {
+            "spiritsafe.sketch.hash": "blake2b-64/keyed; phrase 52 bit",
+            "spiritsafe.sketch.seed": str(self.seed),
+            "spiritsafe.sketch.permutations": str(self.permutations),
+            "spiritsafe.sketch.phrase": f"{self.phrase_words}w/{self.phrase_lowest}+2x{self.phrase_ends}",
+            "spiritsafe.sketch.normaliser": NORMALISER,
+            "spiritsafe.sketch.key_id": self.key_id,
+            "spiritsafe.sketch.tactics": ",".join(f"{t.name}@{t.version}" for t in self.tactics),
+        }
+
+
+def tactic_column(name: str) -> str:
+    """The sketch column that holds a tactic's score."""
+    return f"tactic_{name}"
+
+
+def sketches_schema(tactics: tuple[TextTactic, ...]) -> TableSchema:
+    """The `sketches` table: `requests` without text, plus what was computed from it."""
+    kept = tuple(column for column in REQUESTS.columns if not column.text)
+    added = (
+        Column("skeleton", pa.int64(), "hash of the prompt's layout: line shapes and labels; null where plain"),
+        Column("minhash", pa.list_(pa.int32()), "MinHash of the prompt's phrases"),
+        Column("phrases", pa.list_(pa.int64()), "rare-phrase candidates"),
+        Column("prompt_hash", pa.int64(), "hash of the normalised prompt: equal prompts, equal hash"),
+        Column("prompt_chars", pa.int32(), "characters of the prompt"),
+        Column("system_prompt_hash", pa.int64(), "hash of the normalised system prompt"),
+    )
+    scores = tuple(
+        Column(tactic_column(t.name), pa.float32(), f"how much the text looks like {t.name}") for t in tactics
+    )
+    return TableSchema("sketches", "1.0", kept + added + scores)

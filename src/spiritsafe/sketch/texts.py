@@ -1,0 +1,140 @@
+"""One batch of texts in, their fixed-size numbers out. The only place that reads prompts.
+
+`TextSketcher.sketch` is used on a whole log and on a single request alike, so what the batch learns is what
+the request path sees. Equal texts within a batch are computed once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import re2
+from rensa import RMinHash
+
+from spiritsafe.sketch.model import tactic_column
+from spiritsafe.sketch.phrases import candidates, multipliers, phrase_hashes
+from spiritsafe.sketch.skeleton import skeleton_hash
+from spiritsafe.sketch.words import WordHashes, words
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from spiritsafe.sketch.model import SketchParameters
+
+
+@dataclass(frozen=True, slots=True)
+class TextSketches:
+    """The numbers of n texts. Arrays of length n; lists by offsets of length n + 1."""
+
+    columns: dict[str, pa.Array]
+
+    def take(self, rows: pa.Array) -> dict[str, pa.Array]:
+        """The columns for these rows (int32 indices, null where there is no text)."""
+        return {name: column.take(rows) for name, column in self.columns.items()}
+
+
+class TextSketcher:
+    """Turns texts into numbers under one set of parameters. Keeps the word hashes it has seen."""
+
+    def __init__(self, parameters: SketchParameters) -> None:
+        self._parameters = parameters
+        self._words = WordHashes(parameters.key)
+        self._multipliers = multipliers(parameters)
+        self._skeleton_key = hashlib.blake2b(parameters.key, digest_size=32, person=b"spiritsafe-skkey").digest()
+        self._patterns = _PatternSet(parameters)
+
+    def sketch(self, texts: Sequence[str]) -> TextSketches:
+        """Compute every column of the sketch that comes from the prompt.
+
+        Parameters
+        ----------
+        texts
+            n prompts, distinct for best speed.
+
+        Returns
+        -------
+        Columns `skeleton`, `minhash`, `phrases`, `prompt_hash`, `prompt_chars` and one score a tactic, each of
+        length n.
+        """
+        hashes, offsets = self._word_hashes(texts)
+        runs, run_offsets = phrase_hashes(hashes, offsets, self._multipliers)
+        kept, kept_offsets = candidates(
+            runs,
+            run_offsets,
+            lowest=self._parameters.phrase_lowest,
+            ends=self._parameters.phrase_ends,
+        )
+        columns = {
+            "skeleton": pa.array([skeleton_hash(text, self._skeleton_key) for text in texts], pa.int64()),
+            "minhash": self._minhash(runs, run_offsets),
+            "phrases": pa.ListArray.from_arrays(pa.array(kept_offsets, pa.int32()), pa.array(kept, pa.int64())),
+            "prompt_hash": pa.array(self._whole(hashes, offsets).view(np.int64)),
+            "prompt_chars": pa.array([len(text) for text in texts], pa.int32()),
+        }
+        return TextSketches(columns | self._patterns.scores(texts))
+
+    def whole_hashes(self, texts: Sequence[str]) -> pa.Array:
+        """One hash a text, equal for texts that are equal when normalised. For system prompts."""
+        return pa.array(self._whole(*self._word_hashes(texts)).view(np.int64))
+
+    def _word_hashes(self, texts: Sequence[str]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+        split = [words(text) for text in texts]
+        offsets = np.concatenate([[0], np.cumsum([len(one) for one in split], dtype=np.int64)])
+        lookup = self._words.__getitem__
+        flat = map(lookup, itertools.chain.from_iterable(split))
+        return np.fromiter(flat, dtype=np.uint64, count=int(offsets[-1])), offsets.astype(np.int64)
+
+    def _whole(self, hashes: NDArray[np.uint64], offsets: NDArray[np.int64]) -> NDArray[np.uint64]:
+        """Hash of each text's word sequence: a sum over words, each mixed with its place."""
+        counts = np.diff(offsets)
+        place = np.arange(len(hashes), dtype=np.uint64) - np.repeat(offsets[:-1], counts).astype(np.uint64)
+        mixed = (hashes ^ (place * np.uint64(0x9E3779B97F4A7C15))) * self._multipliers[0]
+        mixed ^= mixed >> np.uint64(29)
+        mixed *= self._multipliers[1]
+        totals = np.concatenate([np.zeros(1, dtype=np.uint64), np.cumsum(mixed, dtype=np.uint64)])
+        whole: NDArray[np.uint64] = totals[offsets[1:]] - totals[offsets[:-1]]
+        return whole
+
+    def _minhash(self, runs: NDArray[np.uint64], offsets: NDArray[np.int64]) -> pa.Array:
+        size = self._parameters.permutations
+        if len(offsets) == 1:
+            return pa.array([], pa.list_(pa.int32()))
+        rows = RMinHash.digest_matrix_from_flat_token_hashes(
+            runs, offsets.astype(np.uint64), num_perm=size, seed=self._parameters.seed
+        ).to_rows()
+        matrix = np.asarray(rows, dtype=np.uint32).view(np.int32)
+        starts = np.arange(0, matrix.size + 1, size, dtype=np.int32)
+        return pa.ListArray.from_arrays(pa.array(starts), pa.array(matrix.ravel()))
+
+
+class _PatternSet:
+    """All tactics' patterns as one automaton: one pass over a text, whatever their number."""
+
+    def __init__(self, parameters: SketchParameters) -> None:
+        self._names = [tactic_column(tactic.name) for tactic in parameters.tactics]
+        self._owner: list[int] = []
+        self._weight: list[float] = []
+        self._set = re2.Set.SearchSet()
+        for number, tactic in enumerate(parameters.tactics):
+            for pattern, weight in tactic.patterns:
+                self._set.Add(f"(?i){pattern}")
+                self._owner.append(number)
+                self._weight.append(weight)
+        if self._owner:
+            self._set.Compile()
+
+    def scores(self, texts: Sequence[str]) -> dict[str, pa.Array]:
+        left = np.ones((len(self._names), len(texts)), dtype=np.float32)
+        if self._owner:
+            match = self._set.Match
+            for row, text in enumerate(texts):
+                for found in match(text) or ():
+                    left[self._owner[found], row] *= 1 - self._weight[found]
+        return {name: pa.array(1 - left[number]) for number, name in enumerate(self._names)}

@@ -1,0 +1,180 @@
+"""When a group may be called a campaign, and when it may not."""
+
+import itertools
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from spiritsafe.campaigns.background import log_of
+from spiritsafe.campaigns.facts import gather
+from spiritsafe.campaigns.holdings import tie, weigh
+from spiritsafe.campaigns.model import Axis, AxisStatus, EvidenceKind, Verdict
+from spiritsafe.campaigns.verdicts import campaign_id, decide, judge, membership_probability
+from spiritsafe.signals import TACTICS
+
+ACCOUNTS = 500
+RING = list(range(20))
+ALL_COLUMNS = frozenset(
+    ["prompt", "client_ip", "ja4", "user_agent", "organization_id", "organization_verified", "country"]
+)
+
+
+def axis(name, status):
+    return Axis(name=name, status=status, reason="")
+
+
+@pytest.mark.parametrize(
+    ("statuses", "kinds"), list(itertools.product(itertools.product(AxisStatus, repeat=3), (0, 1, 2)))
+)
+def test_a_campaign_needs_all_three_axes_and_two_kinds_of_evidence(statuses, kinds):
+    three = tuple(axis(n, s) for n, s in zip(("coordination", "extraction", "concealment"), statuses, strict=True))
+    verdict, failed = decide(three, ("content", "infrastructure")[:kinds], exchanges=10_000)
+    everything = all(status is AxisStatus.SUPPORTED for status in statuses) and kinds == 2
+    assert (verdict is Verdict.CAMPAIGN) == everything
+    assert (failed == "") == everything
+
+
+def test_too_few_exchanges_carry_no_judgement():
+    three = tuple(axis(n, AxisStatus.SUPPORTED) for n in ("coordination", "extraction", "concealment"))
+    assert decide(three, ("content", "timing"), exchanges=99)[0] is Verdict.INSUFFICIENT_DATA
+
+
+def signals(**more):
+    """A log of 500 accounts with 20 exchanges each; the ring asks for reasoning all the time."""
+    ring = np.isin(np.arange(ACCOUNTS), RING)
+    columns = {
+        "account_id": [f"acct-{n:03d}" for n in range(ACCOUNTS)],
+        "exchanges": [20] * ACCOUNTS,
+        "first_s": [1_760_000_000 + n for n in range(ACCOUNTS)],
+        "last_s": [1_760_500_000 + n for n in range(ACCOUNTS)],
+        "distinct_prompts": [20] * ACCOUNTS,
+        "input_tokens": [400] * ACCOUNTS,
+        "output_tokens": [900] * ACCOUNTS,
+        "organization_id": [None] * ACCOUNTS,
+        "organization_verified": [False] * ACCOUNTS,
+        **{f"{tactic.name}_exchanges": [0] * ACCOUNTS for tactic in TACTICS},
+        "reasoning_elicitation_exchanges": np.where(ring, 18, 0),
+        **more,
+    }
+    return pa.table(columns)
+
+
+def groups_of(*, things=("client_ip",), phrases=12):
+    """What ties the ring: 20 accounts with habitual phrases in common, and rare things."""
+    said = [(account, 70 + phrase) for phrase in range(phrases) for account in RING]
+    columns = ("account", "phrase", "requests", "holders")
+    habits = pa.table(
+        [pa.array([row[0] for row in said], pa.int64()), pa.array([row[1] for row in said], pa.int64()),
+         pa.array([18] * len(said), pa.int64()), pa.array([20] * len(said), pa.int64())], names=columns
+    )  # fmt: skip
+    held = [(account, thing, "shared") for thing in things for account in RING]
+    shared = pa.table(
+        {
+            "account": pa.array([row[0] for row in held], pa.int64()),
+            "thing": pa.array([row[1] for row in held], pa.string()),
+            "value": pa.array([row[2] for row in held], pa.string()),
+            "requests": pa.array([20] * len(held), pa.int64()),
+            "holders": pa.array([20] * len(held), pa.int64()),
+            "observed": pa.array([ACCOUNTS] * len(held), pa.int64()),
+        }
+    )
+    holdings = weigh(habits, shared, accounts=ACCOUNTS)
+    return gather(tie(holdings, accounts=ACCOUNTS), holdings)
+
+
+def look(*, table=None, observable=ALL_COLUMNS, attestations=None, things=("client_ip",)):
+    """Judge the ring."""
+    log = log_of(table or signals(), observable=observable, attestations=attestations)
+    (facts,) = groups_of(things=things)
+    return judge(facts, log, models=["m"], hourly=[(0, 400)])
+
+
+def test_one_wording_and_one_address_under_twenty_unrelated_names_is_a_campaign():
+    group = look()
+    assert group.verdict is Verdict.CAMPAIGN
+    assert len(group.members) == 20
+    assert all(member.why for member in group.members)
+    assert all(one.bits_content > 0 and one.bits_infrastructure > 0 for one in group.members)
+
+
+def test_shared_wording_alone_is_never_a_campaign():
+    group = look(things=())
+    assert group.verdict is Verdict.COORDINATED_UNKNOWN
+    assert group.failed_axis == "coordination"
+
+
+def test_two_signs_of_one_kind_are_one_kind_and_tie_nobody():
+    assert groups_of(phrases=0, things=("client_ip", "ja4", "user_agent")) == []
+    (tied,) = groups_of(phrases=0, things=("client_ip", "payment_fingerprint"))
+    assert len(tied.accounts) == 20
+
+
+def test_a_few_phrases_in_common_tie_nobody_and_a_sentence_does():
+    assert groups_of(phrases=7, things=()) == []
+    assert [len(group.accounts) for group in groups_of(phrases=8, things=())] == [20]
+
+
+def test_a_verified_customer_with_many_accounts_is_open():
+    open_customer = signals(organization_id=["acme"] * ACCOUNTS, organization_verified=[True] * ACCOUNTS)
+    assert look(table=open_customer).verdict is Verdict.OPEN_COORDINATION
+
+
+def test_an_organisation_that_they_made_up_themselves_is_no_excuse():
+    self_made = signals(organization_id=["acme"] * ACCOUNTS, organization_verified=[False] * ACCOUNTS)
+    assert look(table=self_made).verdict is Verdict.CAMPAIGN
+
+
+def attestation(subject, begin="2025-01-01", end="2026-01-01"):
+    return pa.table(
+        {
+            "subject": [subject] if isinstance(subject, str) else subject,
+            "kind": ["licensed_distillation"] * (1 if isinstance(subject, str) else len(subject)),
+            "owner": ["legal"] * (1 if isinstance(subject, str) else len(subject)),
+            "reason": ["contract 12"] * (1 if isinstance(subject, str) else len(subject)),
+            "not_before": pa.array([begin] * (1 if isinstance(subject, str) else len(subject))).cast(
+                pa.timestamp("us")).cast(pa.timestamp("us", "UTC")),
+            "expires_at": pa.array([end] * (1 if isinstance(subject, str) else len(subject))).cast(
+                pa.timestamp("us")).cast(pa.timestamp("us", "UTC")),
+        }
+    )  # fmt: skip
+
+
+def test_attested_accounts_are_not_accused_and_the_reason_names_who_vouches():
+    group = look(attestations=attestation([f"acct-{n:03d}" for n in RING]))
+    assert group.verdict is Verdict.OPEN_COORDINATION
+    assert "legal" in group.axes[2].reason
+
+
+def test_an_attestation_counts_only_while_it_is_in_force():
+    expired = attestation([f"acct-{n:03d}" for n in RING], begin="2024-01-01", end="2025-01-01")
+    assert look(attestations=expired).verdict is Verdict.CAMPAIGN
+
+
+def test_nobody_shelters_under_an_organisation_that_was_attested_by_claiming_its_name():
+    impostors = signals(organization_id=["acme"] * ACCOUNTS, organization_verified=[False] * ACCOUNTS)
+    assert look(table=impostors, attestations=attestation("acme")).verdict is Verdict.CAMPAIGN
+    members = signals(organization_id=["acme"] * ACCOUNTS, organization_verified=[True] * ACCOUNTS)
+    assert look(table=members, attestations=attestation("acme")).verdict is Verdict.OPEN_COORDINATION
+
+
+@pytest.mark.parametrize(("gone", "axis_name"), [("prompt", "extraction"), ("organization_verified", "concealment")])
+def test_a_missing_column_is_never_support(gone, axis_name):
+    group = look(observable=ALL_COLUMNS - {gone})
+    assert group.verdict is not Verdict.CAMPAIGN
+    assert {one.name: one.status for one in group.axes}[axis_name] is AxisStatus.NOT_OBSERVABLE
+
+
+def test_the_same_members_have_the_same_id_in_any_order():
+    assert campaign_id(["b", "a"]) == campaign_id(["a", "b"]) != campaign_id(["a", "c"])
+
+
+def test_more_bits_are_more_probable_and_no_bits_leave_the_prior():
+    probability = membership_probability(np.array([0.0, 5.0, 15.0]), accounts=1000, size=20)
+    assert probability[0] == pytest.approx(20 / 1000, rel=0.05)
+    assert np.all(np.diff(probability) > 0)
+
+
+def test_every_kind_of_evidence_has_its_column_of_bits():
+    member = look().members[0]
+    assert all(isinstance(getattr(member, f"bits_{kind.value}"), float) for kind in EvidenceKind)

@@ -1,0 +1,116 @@
+"""Files are whole or not there."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from spiritsafe.files import (
+    DestinationError,
+    SchemaError,
+    check_tag,
+    staged_file,
+    staged_folder,
+    write_atomically,
+    write_parquet,
+)
+
+WRITER = """
+import sys, pathlib
+from spiritsafe.files import staged_folder
+while True:
+    for text in ("one", "two"):
+        with staged_folder(pathlib.Path(sys.argv[1]), kind="scan") as folder:
+            for number in range(20):
+                (folder / f"part-{number}").write_text(text * 1000)
+"""
+
+
+def test_a_new_result_takes_the_place_of_the_old_one_whole(tmp_path):
+    out = tmp_path / "findings"
+    for text in ("old", "new"):
+        with staged_folder(out, kind="scan") as folder:
+            (folder / text).write_text(text)
+    assert sorted(path.name for path in out.iterdir()) == [".spiritsafe", "new"]
+    assert [path.name for path in tmp_path.iterdir()] == ["findings"]
+
+
+def test_a_failure_leaves_the_old_result_and_no_litter(tmp_path):
+    out = tmp_path / "findings"
+    with staged_folder(out, kind="scan") as folder:
+        (folder / "old").write_text("old")
+    with pytest.raises(ValueError, match="halfway"), staged_folder(out, kind="scan") as folder:
+        (folder / "new").write_text("new")
+        raise ValueError("halfway")
+    assert (out / "old").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["findings"]
+
+
+def test_a_folder_that_is_not_ours_is_never_replaced(tmp_path):
+    precious = tmp_path / "thesis"
+    precious.mkdir()
+    (precious / "chapter1").write_text("...")
+    with pytest.raises(DestinationError, match="not a spiritsafe result"), staged_folder(precious, kind="scan"):
+        pass
+    assert (precious / "chapter1").exists()
+
+
+def test_an_empty_folder_may_be_used(tmp_path):
+    out = tmp_path / "empty"
+    out.mkdir()
+    with staged_folder(out, kind="scan") as folder:
+        (folder / "a").write_text("a")
+    assert (out / "a").exists()
+
+
+def test_killed_at_any_moment_the_result_is_the_old_or_the_new_one(tmp_path):
+    out = tmp_path / "findings"
+    seen = set()
+    for attempt in range(12):
+        writer = subprocess.Popen([sys.executable, "-c", WRITER, str(out)])
+        deadline = time.monotonic() + 20
+        while not out.exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(0.013 * attempt)
+        os.kill(writer.pid, signal.SIGKILL)
+        writer.wait()
+        texts = {path.read_text() for path in out.glob("part-*")}
+        assert len(texts) == 1
+        assert len(list(out.glob("part-*"))) == 20
+        seen |= {text[:3] for text in texts}
+    assert seen <= {"one", "two"}
+    with staged_folder(out, kind="scan") as folder:
+        (folder / "last").write_text("last")
+    assert [path.name for path in tmp_path.iterdir()] == ["findings"], "what killed runs left is swept up"
+
+
+def test_a_file_is_replaced_whole_and_keeps_its_mode(tmp_path):
+    path = tmp_path / "secret"
+    write_atomically(path, b"1", mode=0o600)
+    write_atomically(path, b"2", mode=0o600)
+    assert path.read_bytes() == b"2"
+    assert path.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(ValueError, match="no"), staged_file(path) as staged:
+        staged.write_bytes(b"3")
+        raise ValueError("no")
+    assert path.read_bytes() == b"2"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_says_what_it_is_and_another_kind_or_major_is_refused(tmp_path):
+    path = tmp_path / "members.parquet"
+    write_parquet(pa.table({"a": [1]}), path, "members/1.4", {"more": "yes"})
+    metadata = pq.read_schema(path).metadata
+    check_tag(metadata, "members", 1, where="members.parquet")
+    assert metadata[b"more"] == b"yes"
+    for name, major in (("members", 2), ("groups", 1)):
+        with pytest.raises(SchemaError, match="members/1.4") as caught:
+            check_tag(metadata, name, major, where="members.parquet")
+        assert caught.value.hint
+    with pytest.raises(SchemaError, match="nothing we wrote"):
+        check_tag(None, "members", 1, where="x")

@@ -1,0 +1,73 @@
+"""A small log for journeys: 800 ordinary accounts, 20 that act as one and hide it, 12 of one verified customer."""
+
+import random
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from spiritsafe.events.model import ACCOUNTS, REQUESTS
+from spiritsafe.files import write_parquet
+
+RING = [f"acct-{n:03d}" for n in range(20)]
+CUSTOMER = [f"acct-{n:03d}" for n in range(20, 32)]
+TEMPLATE = "Act as a strict examiner and explain the full reasoning step by step before the verdict. Answer: {}"
+HOUSE_STYLE = "Translate this product text for our autumn catalogue in a warm but sober tone: {}"
+ACCOUNTS_TOTAL = 832
+WORDS = (Path(__file__).parent / "words.txt").read_text(encoding="utf-8").split()
+
+
+def rows(*, seed: int = 5, requests: int = 9_000) -> list[dict[str, object]]:
+    rng = random.Random(seed)
+    begin = datetime(2026, 3, 1, tzinfo=UTC)
+    made = []
+    for number in range(requests):
+        who = rng.randrange(32) if rng.random() < 0.1 else rng.randrange(32, ACCOUNTS_TOTAL)
+        account = f"acct-{who:03d}"
+        text = " ".join(rng.choices(WORDS, k=rng.randrange(8, 40)))
+        if account in RING:
+            text = TEMPLATE.format(text)
+        elif account in CUSTOMER:
+            text = HOUSE_STYLE.format(text)
+        made.append(
+            {
+                "event_id": f"e-{number}",
+                "time": begin + timedelta(microseconds=rng.randrange(9 * 86_400_000_000)),
+                "account_id": account,
+                "operation": "chat",
+                "model": rng.choice(["m-large", "m-small"]),
+                "prompt": text,
+                "output_tokens": rng.randrange(20, 900),
+                "status": 200,
+                "client_ip": f"198.51.100.{who % 4}" if account in RING else f"10.1.{who // 200}.{who % 200}",
+                "country": rng.choice(["DE", "US", "CN", "BR"]),
+                "user_agent": "python/1.0",
+            }
+        )
+    return made
+
+
+def accounts() -> list[dict[str, object]]:
+    begin = datetime(2025, 6, 1, tzinfo=UTC)
+    return [
+        {
+            "account_id": f"acct-{who:03d}",
+            "created_at": begin + timedelta(hours=who * 7),
+            "organization_id": "acme" if f"acct-{who:03d}" in CUSTOMER else None,
+            "organization_verified": f"acct-{who:03d}" in CUSTOMER,
+        }
+        for who in range(ACCOUNTS_TOTAL)
+    ]
+
+
+def write(folder: Path, made: list[dict[str, object]] | None = None) -> tuple[Path, Path]:
+    """The log and its accounts as Parquet in `folder`; the log in four row groups."""
+    log, table = folder / "requests.parquet", folder / "accounts.parquet"
+    made = rows() if made is None else made
+    names = [c.name for c in REQUESTS.columns if c.name in made[0]]
+    requests = pa.Table.from_pylist(made, schema=REQUESTS.arrow(names))
+    pq.write_table(requests, log, row_group_size=max(len(made) // 4, 1))
+    have = [c.name for c in ACCOUNTS.columns if c.name in accounts()[0]]
+    write_parquet(pa.Table.from_pylist(accounts(), schema=ACCOUNTS.arrow(have)), table, ACCOUNTS.tag)
+    return log, table

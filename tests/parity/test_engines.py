@@ -1,0 +1,163 @@
+"""The same expressions give the same rows on DuckDB and on an Apache Spark cluster."""
+
+import random
+from datetime import UTC, datetime, timedelta
+
+import pyarrow as pa
+import pytest
+
+from spiritsafe.campaigns import events as campaign_events
+from spiritsafe.engine import epoch_s, open_engine
+from spiritsafe.events.model import ACCOUNTS, REQUESTS, UTC_US
+from spiritsafe.links import habitual_phrases, shared_things
+from spiritsafe.signals import TACTICS, account_signals, text_tactics
+from spiritsafe.signals.batch import number_accounts
+from spiritsafe.sketch import SketchParameters, TextSketcher
+from spiritsafe.sketch.table import part_schema, sketch_batch
+
+pytestmark = [pytest.mark.spark, pytest.mark.xdist_group("spark")]
+
+TEMPLATES = (
+    "Explain the reasoning behind the finished answer step by step, then grade it from 1 to 10: {}",
+    "请逐步解释下面答案的推理过程:{}",
+    "Translate for our shop, keep the tone warm and short: {}",
+)
+WORDS = [
+    "whale",
+    "harbour",
+    "dawn",
+    "interest",
+    "balance",
+    "dog",
+    "gate",
+    "rain",
+    "evening",
+    "ship",
+    "number",
+    "prime",
+    "Größe",
+    "naïve",
+    "数学",
+]
+
+
+class Options:
+    memory_limit_bytes = 1 << 30
+    workers = 2
+    spark_master = "local-cluster[2,1,1024]"
+
+
+def log(rows: int = 900, accounts: int = 40) -> pa.Table:
+    """A small log with nulls, ties, fractions of seconds, unicode and a popular address."""
+    rng = random.Random(3)
+    base = datetime(2026, 3, 1, tzinfo=UTC)
+    table = []
+    for row in range(rows):
+        account = int(accounts * rng.random() ** 2)
+        text = TEMPLATES[account % 3].format(" ".join(rng.choices(WORDS, k=9)))
+        table.append(
+            {
+                "event_id": f"e{row}",
+                "time": base + timedelta(microseconds=rng.randrange(10 * 86_400_000_000)),
+                "account_id": f"acct-{account}",
+                "prompt": None if rng.random() < 0.05 else text,
+                "model": rng.choice(["m-large", "m-small", None]),
+                "client_ip": None if rng.random() < 0.1 else f"192.0.2.{account // 4}",
+                "ja4": rng.choice(["t13d1516h2_a", "t13d1516h2_b"]),
+                "status": rng.choice([200, 200, 429, None]),
+                "refused": rng.choice([True, False, None]),
+                "input_tokens": rng.choice([None, 17, 2_000_000_000]),
+                "organization_id": rng.choice([None, "org-1"]) if account < 5 else None,
+                "organization_verified": account < 3 or None,
+            }
+        )
+    names = [c.name for c in REQUESTS.columns if c.name in table[0]]
+    rows_of_log = pa.Table.from_pylist(table, schema=REQUESTS.arrow(names))
+    parameters = SketchParameters(key=b"k" * 32, key_id="k", tactics=text_tactics())
+    (batch,) = rows_of_log.to_batches()
+    return pa.Table.from_batches([sketch_batch(batch, TextSketcher(parameters), part_schema(parameters), first_row=0)])
+
+
+def account_facts() -> pa.Table:
+    rows = [
+        {
+            "account_id": f"acct-{n}",
+            "created_at": datetime(2026, 2, 1 + n % 20, 3, 4, 5, 678901, tzinfo=UTC) if n % 4 else None,
+            "organization_id": "org-2" if n % 7 == 0 else None,
+            "organization_verified": True if n % 7 == 0 else None,
+            "payment_fingerprint": f"card-{n // 6}" if n % 3 else None,
+        }
+        for n in range(38)
+    ]
+    return pa.Table.from_pylist(rows, schema=ACCOUNTS.arrow())
+
+
+def path(name: str) -> dict[str, list[dict[str, object]]]:
+    """Every table step of a scan, as sorted rows."""
+    with open_engine(name, Options()) as engine:
+        accounts = engine.table(account_facts(), "accounts")
+        raw = engine.table(log(), "log")
+        signals = engine.keep(account_signals(raw, accounts, tactics=[t.name for t in TACTICS]), "signals")
+        alone = account_signals(raw, None, tactics=[t.name for t in TACTICS])
+        requests = number_accounts(raw, signals)
+        members = engine.table(
+            pa.table(
+                {
+                    "account": pa.array([1, 2, 3, 9], pa.int64()),
+                    "number": pa.array([0, 0, 0, 1], pa.int64()),
+                    "campaign_id": ["c-1", "c-1", "c-1", "c-2"],
+                    "probability": [0.5, 0.25, 1.0, 0.125],
+                }
+            ),
+            "members",
+        )
+        phrases = habitual_phrases(requests, signals, most_share=1)
+        first = engine.arrow(phrases).sort_by([("phrase", "ascending"), ("account", "ascending")]).slice(0, 12)
+        values = pa.table(
+            {
+                "campaign_id": ["c-1"] * (first.num_rows + 2),
+                "kind": ["content"] * first.num_rows + ["infrastructure"] * 2,
+                "thing": ["phrase"] * first.num_rows + ["client_ip", "ja4"],
+                "value": [str(v) for v in first["phrase"].to_pylist()] + ["192.0.2.0", "t13d1516h2_a"],
+                "account": pa.array([*first["account"].to_pylist(), 1, 1], pa.int64()),
+            }
+        )
+        steps = {
+            "signals": signals,
+            "signals without accounts": alone,
+            "phrases": phrases,
+            "things": shared_things(requests, signals, accounts, most_share=1),
+            "exchanges": campaign_events.exchanges(requests, members),
+            "activity": campaign_events.activity(requests, members, first_s=1_772_323_200),
+            "evidence": campaign_events.evidence(requests, engine.table(values, "values")),
+            "seconds": raw.select("event_id", second=epoch_s(raw.time)),
+        }
+        return {step: rows_of(engine.arrow(expression)) for step, expression in steps.items()}
+
+
+def rows_of(table: pa.Table) -> list[dict[str, object]]:
+    plain = pa.Table.from_arrays(
+        [c.cast(UTC_US) if pa.types.is_timestamp(c.type) else c for c in table.columns], table.column_names
+    )
+    return sorted(plain.to_pylist(), key=repr)
+
+
+@pytest.fixture(scope="module")
+def both():
+    return path("duckdb"), path("spark")
+
+
+@pytest.mark.parametrize(
+    "step",
+    ["signals", "signals without accounts", "phrases", "things", "exchanges", "activity", "evidence", "seconds"],
+)
+def test_duckdb_and_spark_give_the_same_rows(both, step):
+    duckdb, spark = both[0][step], both[1][step]
+    assert len(duckdb) > 3
+    assert duckdb == spark
+
+
+def test_seconds_are_whole_and_right(both):
+    table = log()
+    told = dict(zip(table["event_id"].to_pylist(), table["time"].cast(pa.int64()).to_pylist(), strict=True))
+    assert all(row["second"] == told[row["event_id"]] // 1_000_000 for row in both[0]["seconds"])
