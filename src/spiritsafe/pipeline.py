@@ -147,7 +147,10 @@ def find_campaigns(
         )
         quarantine = pa.concat_tables([intake.quarantine, beside.quarantine])
         tell("write", 0, 1)
-        write_results(Findings(run, groups, seen.facts, seen.log, seen.signals, quarantine, beside.known), folder)
+        found = Findings(
+            run, groups, seen.facts, seen.log, seen.signals, quarantine, beside.known, appeal_to=settings.appeal_to
+        )
+        write_results(found, folder)
         _write_events(groups, seen, engine, folder)
         tell("write", 1, 1)
     return ScanResult(out=Path(out), run=run, groups=tuple(groups))

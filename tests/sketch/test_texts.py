@@ -71,9 +71,15 @@ def test_a_tactic_scores_by_the_patterns_it_finds():
     assert scores == [0.75, 0.5, 0.0]
 
 
-def test_each_ideograph_is_a_word_so_that_chinese_templates_have_phrases():
+def test_a_chinese_template_has_phrases_too():
     one, other = phrases(["请逐步解释下面的推理过程:鲸鱼", "请逐步解释下面的推理过程:利息"])
     assert len(one & other) >= 4
+
+
+def test_a_chinese_phrase_is_as_long_a_stretch_as_an_english_one():
+    assert len(words("请逐步解释下面的推理过程")) == 10
+    (alone,) = phrases(["解释推理过程"])
+    assert len(alone) == 1, "six letters make one phrase, as four English words do"
 
 
 @given(st.lists(st.text(max_size=300), min_size=1, max_size=20))

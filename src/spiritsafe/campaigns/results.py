@@ -38,6 +38,7 @@ class Findings:
     signals: pa.Table
     quarantine: pa.Table
     known: dict[str, str]
+    appeal_to: str = ""
 
     @property
     def campaigns(self) -> list[Group]:
@@ -64,7 +65,7 @@ def write_results(found: Findings, folder: Path) -> None:
     write_parquet(found.quarantine, folder / "quarantine.parquet", QUARANTINE.tag)
     with (folder / "findings.ocsf.jsonl").open("wb") as file:
         file.writelines(to_jsonl(findings(found.run, found.groups)))
-    page = render_report(found.run, found.groups, links=_links_by_group(links))
+    page = render_report(found.run, found.groups, links=_links_by_group(links), appeal_to=found.appeal_to)
     (folder / "report.html").write_text(page, encoding="utf-8")
 
 

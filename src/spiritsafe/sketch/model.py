@@ -10,7 +10,7 @@ import pyarrow as pa
 from spiritsafe.events.model import REQUESTS, Column, TableSchema
 
 NORMALISER: Final = "n1"
-"""Lower case, NFKC, punctuation to spaces, each ideograph a word. A change is a new name."""
+"""Lower case, NFKC, punctuation to spaces, overlapping threes of unspaced letters. A change is a new name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ of a language are few. Comes from the prompts of a batch; goes on to `sketch.phr
 from __future__ import annotations
 
 import hashlib
+import re
 import unicodedata
 from typing import Final
 
@@ -21,34 +22,30 @@ that the beginning does not, and a gigantic prompt must not cost more than a lon
 _REMEMBERED_LIMIT: Final = 2_000_000
 
 
-class _Separators(dict[int, str | int]):
-    """A `str.translate` table, filled as characters turn up: letters and digits stay, ideographs become
-    words of their own, everything else becomes a space."""
+class _Separators(dict[int, int]):
+    """A `str.translate` table, filled as characters turn up: letters and digits stay, the rest are spaces."""
 
-    def __missing__(self, code: int) -> str | int:
-        character = chr(code)
-        category = unicodedata.category(character)
-        if _is_ideograph(code):
-            kept: str | int = f" {character} "
-        elif category[0] in "LNM" or character == "_":
-            kept = code
-        else:
-            kept = " "
+    def __missing__(self, code: int) -> int:
+        kept = code if unicodedata.category(chr(code))[0] in "LNM" or code == ord("_") else ord(" ")
         self[code] = kept
         return kept
 
 
-def _is_ideograph(code: int) -> bool:
-    """Scripts written without spaces: Han, kana; Thai, Lao, Khmer and Burmese by letter."""
-    return (
-        0x4E00 <= code <= 0x9FFF
-        or 0x3400 <= code <= 0x4DBF
-        or 0x3040 <= code <= 0x30FF
-        or 0x0E00 <= code <= 0x0EFF
-        or 0x1780 <= code <= 0x17FF
-        or 0x1000 <= code <= 0x109F
-        or 0x20000 <= code <= 0x3FFFF
-    )
+_UNSPACED: Final = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff]+"
+)
+"""Scripts written without spaces: Thai, Lao, Burmese, Khmer, kana, Han."""
+
+_UNSPACED_LETTERS: Final = 3
+"""Letters of such a script that make a word here. A run of four words then spans six letters, which say about
+as much as four English words; with one letter a word, two Chinese sentences would share phrases by chance and
+Chinese writers would be tied to each other (measured: five times as many innocents)."""
+
+
+def _spaced(run: re.Match[str]) -> str:
+    letters = run[0]
+    last = max(len(letters) - _UNSPACED_LETTERS, 0)
+    return " " + " ".join(letters[at : at + _UNSPACED_LETTERS] for at in range(last + 1)) + " "
 
 
 _SEPARATORS: Final = _Separators()
@@ -64,14 +61,14 @@ def words(text: str) -> list[bytes]:
     --------
     >>> words("Explain, step-by-step: 2+2?")
     [b'explain', b'step', b'by', b'step', b'2', b'2']
-    >>> [word.decode() for word in words("Größe 数学")]
-    ['größe', '数', '学']
+    >>> [word.decode() for word in words("Größe解释推理")]
+    ['größe', '解释推', '释推理']
     """
     if text.isascii():
         data = text.encode("ascii").translate(_ASCII)
     else:
-        folded = unicodedata.normalize("NFKC", text).lower().translate(_SEPARATORS)
-        data = folded.encode("utf-8", "surrogatepass")
+        folded = unicodedata.normalize("NFKC", text).lower()
+        data = _UNSPACED.sub(_spaced, folded).translate(_SEPARATORS).encode("utf-8", "surrogatepass")
     return data.split(None, WORDS_LIMIT)[:WORDS_LIMIT]
 
 
