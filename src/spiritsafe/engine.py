@@ -102,7 +102,11 @@ class Engine:
 
         result = self._backend.to_pyarrow(expression)  # type: ignore[attr-defined]
         assert isinstance(result, pa.Table)
-        return result
+        utc = [  # Spark's timestamps come back without their zone
+            pa.field(f.name, pa.timestamp("us", tz="UTC")) if pa.types.is_timestamp(f.type) else f.with_nullable(True)
+            for f in result.schema
+        ]
+        return result.cast(pa.schema(utc))
 
 
 class DuckDBEngine(Engine):
@@ -127,16 +131,31 @@ class DuckDBEngine(Engine):
 
     def _write(self, expression: ir.Table, path: Path) -> None:
         path.mkdir()
-        self._backend.to_parquet(expression, path / "part-0.parquet")  # type: ignore[attr-defined]
+        self._copy(expression, path / "part-0.parquet", "FORMAT parquet, COMPRESSION lz4_raw")
+
+    def _copy(self, expression: ir.Table, path: Path, options: str) -> None:
+        """Write with the types that Ibis states: DuckDB's own sum of integers is 128 bits wide, in Parquet a float."""
+        schema = expression.schema()
+        columns = ", ".join(
+            f"CAST({_name(name)} AS {'BIGINT' if kind.is_int64() else 'INTEGER'}) AS {_name(name)}"
+            if kind.is_int64() or kind.is_int32()
+            else _name(name)
+            for name, kind in schema.items()
+        )
+        query = f"SELECT {columns} FROM ({self._backend.compile(expression)})"  # type: ignore[attr-defined]  # noqa: S608
+        self._backend.raw_sql(f"COPY ({query}) TO {_quoted(str(path))} ({options})")  # type: ignore[attr-defined]
 
     def write(self, expression: ir.Table, path: Path, tag: str, metadata: dict[str, str] | None = None) -> None:
         pairs = {SCHEMA_KEY.decode(): tag, **(metadata or {})}
         quoted = ", ".join(f"{_quoted(name)}: {_quoted(value)}" for name, value in pairs.items())
-        query = self._backend.compile(expression)  # type: ignore[attr-defined]
-        self._backend.raw_sql(  # type: ignore[attr-defined]
-            f"COPY ({query}) TO {_quoted(str(path))} "
-            f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 65536, KV_METADATA {{{quoted}}})"
+        self._copy(
+            expression, path, f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 65536, KV_METADATA {{{quoted}}}"
         )
+
+
+def _name(column: str) -> str:
+    """An SQL identifier."""
+    return '"' + column.replace('"', '""') + '"'
 
 
 def _quoted(text: str) -> str:
@@ -182,9 +201,11 @@ class SparkEngine(Engine):
         return self._backend.table(view)  # type: ignore[attr-defined]
 
     def _write(self, expression: ir.Table, path: Path) -> None:
-        self._backend._session.sql(  # type: ignore[attr-defined]
-            self._backend.compile(expression)  # type: ignore[attr-defined]
-        ).write.parquet(str(path))
+        frame = self._backend._session.sql(self._backend.compile(expression))  # type: ignore[attr-defined]
+        wide = {name: "bigint" for name, kind in expression.schema().items() if kind.is_int64()}
+        for name, kind in wide.items():
+            frame = frame.withColumn(name, frame[name].cast(kind))  # row numbers are 32 bits wide on Spark
+        frame.write.parquet(str(path))
 
     def write(self, expression: ir.Table, path: Path, tag: str, metadata: dict[str, str] | None = None) -> None:
         write_parquet(self.arrow(expression), path, tag, metadata)

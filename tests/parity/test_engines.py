@@ -8,7 +8,7 @@ import pytest
 
 from spiritsafe.campaigns import events as campaign_events
 from spiritsafe.engine import epoch_s, open_engine
-from spiritsafe.events.model import ACCOUNTS, REQUESTS, UTC_US
+from spiritsafe.events.model import ACCOUNTS, REQUESTS
 from spiritsafe.links import habitual_phrases, shared_things
 from spiritsafe.signals import TACTICS, account_signals, text_tactics
 from spiritsafe.signals.batch import number_accounts
@@ -136,10 +136,9 @@ def path(name: str) -> dict[str, list[dict[str, object]]]:
 
 
 def rows_of(table: pa.Table) -> list[dict[str, object]]:
-    plain = pa.Table.from_arrays(
-        [c.cast(UTC_US) if pa.types.is_timestamp(c.type) else c for c in table.columns], table.column_names
-    )
-    return sorted(plain.to_pylist(), key=repr)
+    """Sorted rows after a first row that names the types, so that types are compared as well."""
+    types = {field.name: str(field.type) for field in table.schema}
+    return [types, *sorted(table.to_pylist(), key=repr)]
 
 
 @pytest.fixture(scope="module")
@@ -160,4 +159,4 @@ def test_duckdb_and_spark_give_the_same_rows(both, step):
 def test_seconds_are_whole_and_right(both):
     table = log()
     told = dict(zip(table["event_id"].to_pylist(), table["time"].cast(pa.int64()).to_pylist(), strict=True))
-    assert all(row["second"] == told[row["event_id"]] // 1_000_000 for row in both[0]["seconds"])
+    assert all(row["second"] == told[row["event_id"]] // 1_000_000 for row in both[0]["seconds"][1:])
