@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -128,7 +128,7 @@ def find_campaigns(
             account_events=_path(account_events),
             attestations=_path(attestations),
             labels=_path(known),
-            options=ReadOptions(timezone=options.timezone, now_us=options.now_us),
+            options=replace(options, sql=None, format=None, columns=None),
             pseudonymiser=task.pseudonymiser,
         )
         intake = take_in(source, engine, task, workers=settings.workers, until_us=until_us, progress=tell)

@@ -12,8 +12,14 @@ from spiritsafe.files import write_parquet
 
 RING = [f"acct-{n:03d}" for n in range(20)]
 CUSTOMER = [f"acct-{n:03d}" for n in range(20, 32)]
-TEMPLATE = "Act as a strict examiner and explain the full reasoning step by step before the verdict. Answer: {}"
-HOUSE_STYLE = "Translate this product text for our autumn catalogue in a warm but sober tone: {}"
+TEMPLATE = (
+    "Act as a strict examiner. Explain the full reasoning step by step before the verdict, name every assumption that "
+    "was made on the way, and end with one line that holds nothing but the final result. Answer: {}"
+)
+HOUSE_STYLE = (
+    "Translate this product text for our autumn catalogue in a warm but sober tone, keep all sizes and colours as they "
+    "are, and leave the names of our own brands untouched wherever they appear: {}"
+)
 ACCOUNTS_TOTAL = 832
 WORDS = (Path(__file__).parent / "words.txt").read_text(encoding="utf-8").split()
 

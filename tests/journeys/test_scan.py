@@ -12,7 +12,8 @@ import time
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from small_log import CUSTOMER, RING, rows, write
+
+from tests.journeys.small_log import CUSTOMER, RING, rows, write
 
 FILES = {
     ".spiritsafe", "run.json", "campaigns.json", "members.parquet", "exchanges.parquet", "links.parquet",

@@ -83,7 +83,7 @@ def read_beside(
     accounts, account_events, attestations, labels
         Paths, or None.
     options
-        As for the log; a mapping or a query for the log does not apply to these.
+        As for the log; a mapping applies by its section for each table, a query does not apply.
     pseudonymiser
         Replaces names as in the log, so that the tables still join.
 

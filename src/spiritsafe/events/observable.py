@@ -1,0 +1,107 @@
+"""Which kinds of evidence and which axes a log can show at all, and whether `campaign` can be reached.
+
+A verdict `campaign` needs two independent kinds of coordination evidence, extraction and concealment. What
+cannot be observed never counts as support, so a log may be read without error and yet never lead to that
+verdict. A test holds this page against what `campaigns.axes` really weighs.
+Comes from `events.silences`; goes on to `events.doctor`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from spiritsafe.events.silences import DEAD, Silence
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+KIND_COLUMNS: Final[dict[str, tuple[str, ...]]] = {
+    "content": ("prompt", "phrases"),
+    "timing": ("time",),
+    "infrastructure": ("client_ip", "ja4", "http2_fingerprint", "user_agent"),
+    "identity": ("payment_fingerprint", "email_pattern", "organization_id"),
+    "lifecycle": ("created_at",),
+}
+"""Any one of these columns makes a kind possible. `phrases` stands for the prompt in sketches."""
+
+NOT_WEIGHED: Final[dict[str, str]] = {
+    "timing": "timing is not weighed by this version",
+    "lifecycle": "sign-ups and successions are not weighed by this version",
+}
+_SAYS_NOTHING: Final = {
+    "doctor.one_ja4": "ja4", "doctor.one_http2": "http2_fingerprint", "doctor.one_user_agent": "user_agent",
+    "doctor.one_address": "client_ip", "doctor.one_organization": "organization_id",
+}  # fmt: skip
+KINDS_NEEDED: Final = 2
+
+
+class KindFact(msgspec.Struct, frozen=True, kw_only=True):
+    """One kind of coordination evidence, and whether this log can show it."""
+
+    name: str
+    observable: bool
+    by: tuple[str, ...]
+    why: str
+
+
+class AxisFact(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the three axes, and whether this log can show it."""
+
+    name: str
+    observable: bool
+    why: str
+
+
+def _filled(table: pa.Table | None, name: str) -> bool:
+    return table is not None and name in table.column_names and table[name].null_count < table.num_rows
+
+
+def kinds_of(rows: pa.Table, accounts: pa.Table | None, warnings: tuple[Silence, ...]) -> tuple[KindFact, ...]:
+    """What each of the five kinds of evidence could rest on in these tables."""
+    killed = {kind: warning.code for warning in warnings if warning.severity == DEAD for kind in warning.kills}
+    mute = {_SAYS_NOTHING[warning.code] for warning in warnings if warning.code in _SAYS_NOTHING}
+    facts = []
+    for kind, columns in KIND_COLUMNS.items():
+        there = [name for name in columns if _filled(rows, name) or _filled(accounts, name)]
+        by = tuple(name for name in there if name not in mute)
+        code = killed.get("all") or ("" if len(by) > 1 else killed.get(kind, ""))
+        if kind in NOT_WEIGHED:
+            observable, why = False, NOT_WEIGHED[kind]
+        elif code:
+            observable, why = False, f"dead: see {code}"
+        elif by:
+            observable, why = True, f"by {', '.join(by)}"
+        else:
+            observable, why = False, f"needs one of {', '.join(columns)}" if not there else "what there is says nothing"
+        facts.append(KindFact(name=kind, observable=observable, by=by if observable else (), why=why))
+    return tuple(facts)
+
+
+def axes_of(
+    rows: pa.Table, accounts: pa.Table | None, kinds: tuple[KindFact, ...], warnings: tuple[Silence, ...]
+) -> tuple[AxisFact, ...]:
+    """Whether each axis can be observed."""
+    seen = [kind.name for kind in kinds if kind.observable]
+    content = next(kind for kind in kinds if kind.name == "content")
+    everything = next((warning.code for warning in warnings if "all" in warning.kills), "")
+    verified = _filled(rows, "organization_verified") or _filled(accounts, "organization_verified")
+    coordination = AxisFact(
+        name="coordination",
+        observable=len(seen) >= KINDS_NEEDED,
+        why=f"{len(seen)} of the {KINDS_NEEDED} kinds of evidence it needs: {', '.join(seen) or 'none'}"
+        if len(seen) < KINDS_NEEDED
+        else f"by {' and '.join(seen)}",
+    )
+    extraction = AxisFact(
+        name="extraction",
+        observable=content.observable,
+        why="by what prompts ask for" if content.observable else "without prompts nobody can say what was asked for",
+    )
+    concealment = AxisFact(
+        name="concealment",
+        observable=verified and not everything,
+        why="by which organisations are verified" if verified else "needs organization_verified (a contract or KYC)",
+    )
+    return coordination, extraction, concealment

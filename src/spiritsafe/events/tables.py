@@ -1,0 +1,67 @@
+"""The small tables beside the log: accounts, account events, attestations, labels.
+
+They are read whole, by the same readers and rules as the log: a broken row is refused with its reason and the
+rest goes on. An attestation that is misspelt is refused aloud: silently ignored it would protect nobody.
+Comes from `cli`; goes on to `pipeline`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from spiritsafe.events.sources.discover import open_table
+from spiritsafe.events.sources.errors import NoRowsError
+from spiritsafe.events.sources.options import ReadOptions
+from spiritsafe.events.sources.read import read_table_shard
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from spiritsafe.events.model import Rejected, TableSchema
+
+
+def read_table(
+    path: str | Path | Sequence[str | Path], schema: TableSchema, options: ReadOptions | None = None
+) -> tuple[pa.Table, list[Rejected]]:
+    """A contract table from Parquet, CSV or JSON lines.
+
+    Parameters
+    ----------
+    path
+        One or several files, folders, globs or URLs.
+    schema
+        `ACCOUNTS`, `ACCOUNT_EVENTS`, `ATTESTATIONS`, or another table of the same form.
+    options
+        `sql`, `format` and `columns` are for logs and are not used; a mapping is, where it has a section for
+        this table.
+
+    Returns
+    -------
+    The rows, in exactly the contract's types (columns that the file has, then extras), and those refused. Of
+    a file with nothing in it: no rows (nobody has been attested yet).
+
+    Raises
+    ------
+    The same errors as `open_source`.
+    """
+    options = dataclasses.replace(options or ReadOptions(), sql=None, format=None, columns=None)
+    try:
+        shards = open_table(path, options, schema).shards
+    except NoRowsError:
+        shards = ()
+    batches = []
+    rejected: list[Rejected] = []
+    for shard in shards:
+        for batch in read_table_shard(shard, options, schema):
+            rejected += batch.rejected
+            if batch.table.num_columns:
+                batches.append(pa.Table.from_batches([batch.table]).replace_schema_metadata())
+    if not batches:
+        return schema.arrow(schema.required).empty_table(), rejected
+    table = pa.concat_tables(batches, promote_options="permissive")
+    names = [name for name in schema.by_name if name in table.column_names]
+    return table.select([*names, *(n for n in table.column_names if n not in schema.by_name)]), rejected
