@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -39,12 +40,13 @@ def numbered(engine, rows):
 
 def test_habits_are_those_of_the_slow_way(engine):
     rng = random.Random(4)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"account_id": f"a{rng.randrange(12)}", "phrases": sorted({rng.randrange(60) for _ in range(6)})}
         for _ in range(2_000)
     ]
     requests, signals = numbered(engine, rows)
-    said, sizes = Counter(), Counter()
+    said: Counter[tuple[object, object]] = Counter()
+    sizes: Counter[object] = Counter()
     for row in rows:
         sizes[row["account_id"]] += 1
         said.update((row["account_id"], phrase) for phrase in row["phrases"])

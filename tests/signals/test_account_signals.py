@@ -7,7 +7,7 @@ import pytest
 
 from spiritsafe.engine import open_engine
 from spiritsafe.events.model import ACCOUNTS
-from spiritsafe.signals import TACTICS, account_signals, text_tactics
+from spiritsafe.signals import TACTICS, account_signals, installed_tactics, text_tactics
 from spiritsafe.sketch import SketchParameters, TextSketcher
 from spiritsafe.sketch.model import sketches_schema
 
@@ -77,3 +77,7 @@ def test_an_account_is_added_up_and_the_accounts_table_wins():
     assert a["output_tokens"] == 5
     assert (a["organization_id"], a["organization_verified"]) == ("acme", False)
     assert (b["organization_id"], b["organization_verified"]) == ("told-by-requests", True)
+
+
+def test_the_built_in_tactics_come_in_by_the_door_and_none_is_lost():
+    assert {tactic.text.name for tactic in installed_tactics()} == {tactic.name for tactic in TACTICS}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from spiritsafe.campaigns.model import Axis, AxisStatus, Evidence, EvidenceKind
-from spiritsafe.signals.tactics import TACTICS
+from spiritsafe.signals.tactics import installed_tactics
 
 if TYPE_CHECKING:
     from spiritsafe.campaigns.facts import GroupFacts, Log, SharedValue
@@ -131,8 +131,8 @@ def extraction(facts: GroupFacts, log: Log) -> Axis:
     others = max(log.exchanges - exchanges, 1)
     evidence = [
         found
-        for tactic in TACTICS
-        if (found := _tactic_evidence(tactic.name, tactic.takes, tactic.innocent, facts, log, others))
+        for tactic in installed_tactics()
+        if (found := _tactic_evidence(tactic.text.name, tactic.takes, tactic.innocent, facts, log, others))
     ]
     distinct = int(facts.of(log, "distinct_prompts").sum())
     if exchanges >= SWEEP_EXCHANGES and distinct >= SWEEP_DISTINCT_SHARE * exchanges:

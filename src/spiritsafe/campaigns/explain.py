@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from spiritsafe.campaigns.model import Alternative, AxisStatus, Technique, Verdict
-from spiritsafe.signals.tactics import TACTICS
+from spiritsafe.signals.tactics import installed_tactics
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,14 +70,17 @@ def _list(words: Sequence[str]) -> str:
 def capabilities(facts: GroupFacts, log: Log) -> tuple[str, ...]:
     """What the group asked for, by the tactics in at least 5 % of its exchanges, most frequent first."""
     exchanges = max(int(facts.of(log, "exchanges").sum()), 1)
-    shares = [(int(facts.of(log, f"{tactic.name}_exchanges").sum()) / exchanges, tactic.takes) for tactic in TACTICS]
+    shares = [
+        (int(facts.of(log, f"{tactic.text.name}_exchanges").sum()) / exchanges, tactic.takes)
+        for tactic in installed_tactics()
+    ]
     return tuple(takes for share, takes in sorted(shares, reverse=True) if share >= _CAPABILITY_SHARE)
 
 
 def techniques(taking: Axis) -> tuple[Technique, ...]:
     """MITRE ATLAS techniques of the tactics that stand out."""
     found = {evidence.kind for evidence in taking.evidence}
-    named = {t.technique_id: t.technique_name for t in TACTICS if t.name in found}
+    named = {t.technique_id: t.technique_name for t in installed_tactics() if t.text.name in found}
     if taking.status is AxisStatus.SUPPORTED:
         named.setdefault("AML.T0024.002", "Extract AI Model")
     return tuple(Technique(id=key, name=named[key]) for key in sorted(named))

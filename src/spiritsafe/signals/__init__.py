@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from spiritsafe.signals.batch import account_signals
-    from spiritsafe.signals.tactics import TACTICS, Tactic, text_tactics
+    from spiritsafe.signals.tactics import TACTICS, Tactic, TacticPlugin, installed_tactics, text_tactics
 
 _HOMES = {
     "account_signals": "batch",
     "TACTICS": "tactics",
     "Tactic": "tactics",
+    "TacticPlugin": "tactics",
+    "installed_tactics": "tactics",
     "text_tactics": "tactics",
 }
-__all__ = ["TACTICS", "Tactic", "account_signals", "text_tactics"]
+__all__ = ["TACTICS", "Tactic", "TacticPlugin", "account_signals", "installed_tactics", "text_tactics"]
 
 
 def __getattr__(name: str) -> object:
