@@ -245,3 +245,15 @@ def test_an_unknown_extra_column_is_carried_past_and_harms_nothing(run, scanned,
     pq.write_table(table.append_column("weather", pa.array(["rain"] * table.num_rows)), log)
     run("scan", log, "--accounts", scanned[0] / "accounts.parquet", "--out", tmp_path / "out")
     assert members(tmp_path / "out") == set(RING)
+
+
+def test_nothing_found_says_what_would_have_been_found(run, scanned, tmp_path):
+    ordinary = [row for row in rows(requests=2_000) if row["account_id"] not in {*RING, *CUSTOMER}]
+    log, accounts = write(tmp_path, ordinary)
+    planted = tmp_path / "injected"
+    sizes = ("--sizes", "16", "--stealth", "0", "--repeats", "1")
+    run("prove", "inject", log, "--accounts", accounts, "--out", planted, *sizes, "--quiet")
+    done = run("scan", log, "--accounts", accounts, "--out", tmp_path / "out", "--injected", planted)
+    assert "planted" in done.stdout
+    assert "planted" in json.loads((tmp_path / "out" / "run.json").read_text())["detection_limit"]
+    run("scan", log, "--out", tmp_path / "out", "--injected", log, expect=3)

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 @click.option("--attestations", metavar="PATH", help="Who is known to be allowed, by whom and until when.")
 @click.option("--known", metavar="PATH", help="Your own labels: account_id, label. Shown, never used to accuse.")
 @click.option("--until", type=click.DateTime(), help="Leave out what happened from this time (UTC) on.")
+@click.option(
+    "--injected",
+    type=click.Path(exists=True),
+    help="What `prove inject` found on this log, so that the report says what it could have missed.",
+)
 @reading_options
 @click.option("--pseudonymise", is_flag=True, help="Replace account ids, addresses and other names by pseudonyms.")
 @click.option("--engine", type=click.Choice(["duckdb", "spark"]), help="Where tables are computed.")
@@ -31,6 +36,7 @@ def scan(
     requests: tuple[str, ...],
     out: str,
     until: datetime | None,
+    injected: str | None,
     pseudonymise: bool,
     engine: str | None,
     workers: int | None,
@@ -61,6 +67,7 @@ def scan(
 
     flags = {"engine": engine, "workers": workers, "pseudonymise": pseudonymise or None}
     settings = load_settings({name: value for name, value in flags.items() if value is not None})
+    told = {"detection_limit": _detection_limit(injected)} if injected else {}
     tables = {name: given.pop(name) for name in ("accounts", "account_events", "attestations", "known")}
     with progress_bar(show=not quiet and not as_json) as progress:
         found = find_campaigns(
@@ -71,11 +78,31 @@ def scan(
             options=read_options(**given, keep_raw=not settings.pseudonymise),
             settings=settings,
             progress=progress,
+            **told,
         )
     if as_json:
         _print_json(found)
     else:
         _print_text(found)
+
+
+def _detection_limit(injected: str) -> str:
+    """The sentence of an earlier `prove inject`, from its folder or its `inject.json`."""
+    from pathlib import Path
+
+    import msgspec
+
+    from spiritsafe.errors import InputError
+    from spiritsafe.proving.inject_result import InjectResult
+
+    path = Path(injected)
+    file = path / "inject.json" if path.is_dir() else path
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=InjectResult).sentence
+    except (OSError, msgspec.DecodeError) as error:
+        raise InputError(
+            f"{file} is no result of `spiritsafe prove inject`: {error}", hint="give its --out folder or inject.json"
+        ) from error
 
 
 def _microseconds(time: datetime) -> int:
