@@ -44,9 +44,8 @@ def test_a_failure_leaves_the_old_result_and_no_litter(tmp_path):
     out = tmp_path / "findings"
     with staged_folder(out, kind="scan") as folder:
         (folder / "old").write_text("old")
-    with pytest.raises(ValueError, match="halfway"), staged_folder(out, kind="scan") as folder:
-        (folder / "new").write_text("new")
-        raise ValueError("halfway")
+    with pytest.raises(ZeroDivisionError), staged_folder(out, kind="scan") as folder:
+        (folder / "new").write_text(str(1 // 0))
     assert (out / "old").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["findings"]
 
@@ -95,9 +94,8 @@ def test_a_file_is_replaced_whole_and_keeps_its_mode(tmp_path):
     write_atomically(path, b"2", mode=0o600)
     assert path.read_bytes() == b"2"
     assert path.stat().st_mode & 0o777 == 0o600
-    with pytest.raises(ValueError, match="no"), staged_file(path) as staged:
-        staged.write_bytes(b"3")
-        raise ValueError("no")
+    with pytest.raises(ZeroDivisionError), staged_file(path) as staged:
+        staged.write_bytes(bytes(1 // 0))
     assert path.read_bytes() == b"2"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -109,7 +107,7 @@ def test_a_file_says_what_it_is_and_another_kind_or_major_is_refused(tmp_path):
     check_tag(metadata, "members", 1, where="members.parquet")
     assert metadata[b"more"] == b"yes"
     for name, major in (("members", 2), ("groups", 1)):
-        with pytest.raises(SchemaError, match="members/1.4") as caught:
+        with pytest.raises(SchemaError, match=r"members/1\.4") as caught:
             check_tag(metadata, name, major, where="members.parquet")
         assert caught.value.hint
     with pytest.raises(SchemaError, match="nothing we wrote"):

@@ -3,6 +3,7 @@
 import random
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -24,7 +25,7 @@ ACCOUNTS_TOTAL = 832
 WORDS = (Path(__file__).parent / "words.txt").read_text(encoding="utf-8").split()
 
 
-def rows(*, seed: int = 5, requests: int = 9_000) -> list[dict[str, object]]:
+def rows(*, seed: int = 5, requests: int = 9_000) -> list[dict[str, Any]]:
     rng = random.Random(seed)
     begin = datetime(2026, 3, 1, tzinfo=UTC)
     made = []
@@ -54,7 +55,7 @@ def rows(*, seed: int = 5, requests: int = 9_000) -> list[dict[str, object]]:
     return made
 
 
-def accounts() -> list[dict[str, object]]:
+def accounts() -> list[dict[str, Any]]:
     begin = datetime(2025, 6, 1, tzinfo=UTC)
     return [
         {
@@ -67,7 +68,7 @@ def accounts() -> list[dict[str, object]]:
     ]
 
 
-def write(folder: Path, made: list[dict[str, object]] | None = None) -> tuple[Path, Path]:
+def write(folder: Path, made: list[dict[str, Any]] | None = None) -> tuple[Path, Path]:
     """The log and its accounts as Parquet in `folder`; the log in four row groups."""
     log, table = folder / "requests.parquet", folder / "accounts.parquet"
     made = rows() if made is None else made

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
-from spiritsafe.events.tables import read_table
 
 from spiritsafe.events.model import (
     ACCOUNT_EVENTS,
@@ -22,12 +21,12 @@ from spiritsafe.events.model import (
     Rejected,
     TableSchema,
 )
+from spiritsafe.events.tables import read_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from spiritsafe.events.identity import Pseudonymiser
-
     from spiritsafe.events.sources import ReadOptions
 
 LABELS: Final = TableSchema(

@@ -1,0 +1,106 @@
+"""The attacker of stealth 4 with the real scan in the loop: compose, scan, go further where it saw through.
+
+Slow (a scan of a small world for each try) and so never done unasked: `spiritsafe prove --against-scan`. One
+campaign of each archetype is tried among honest developers and consumers; the answer is how many of the cheapest
+quiet ways must be left out until no archetype is accused. Matched developers then go the same way as campaigns.
+Comes from `cli.prove`; goes on to `adaptive.Attacker`.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from spiritsafe.proving.adaptive import ways
+from spiritsafe.proving.recipes import CampaignSpec, Recipe
+from spiritsafe.proving.world import compose_world
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from spiritsafe.settings import Settings
+
+    # Scans the world in a folder; returns the accounts that it accuses.
+    Accuse = Callable[[Path], set[str]]
+
+# An attacker who loses one account in ten goes on; more, and the way is given up.
+LOST_SHARE: Final = 0.1
+
+
+def scan_world(folder: Path, *, settings: Settings | None = None) -> set[str]:
+    """The accounts of groups that a scan with the defaults calls a campaign."""
+    from spiritsafe.pipeline import find_campaigns
+
+    with tempfile.TemporaryDirectory(prefix="spiritsafe-") as name:
+        result = find_campaigns(
+            folder / "requests.parquet",
+            out=Path(name) / "findings",
+            accounts=folder / "accounts.parquet",
+            account_events=folder / "account_events.parquet",
+            attestations=folder / "attestations.parquet",
+            settings=settings,
+        )
+    return {member.account_id for group in result.campaigns for member in group.members}
+
+
+def lost_share(folder: Path, accused: set[str]) -> float:
+    """Largest share of any one campaign's accounts that are accused."""
+    import pyarrow.parquet as pq
+
+    held: dict[str, list[str]] = {}
+    table = pq.read_table(folder / "truth" / "accounts.parquet", columns=["account_id", "campaign_id"])
+    for account, campaign in zip(*(table[name].to_pylist() for name in ("account_id", "campaign_id")), strict=True):
+        if campaign is not None:
+            held.setdefault(campaign, []).append(account)
+    return max((len(accused & set(accounts)) / len(accounts) for accounts in held.values()), default=0.0)
+
+
+def ways_to_skip(
+    archetypes: Sequence[str],
+    *,
+    accuse: Accuse = scan_world,
+    seed: int = 0,
+    accounts: int = 16,
+    tries: int = 8,
+    progress: Callable[[str, float, float], None] | None = None,
+    **inputs: Any,
+) -> int:
+    """How many of the cheapest quiet ways the scan sees through.
+
+    Parameters
+    ----------
+    archetypes
+        Of the campaigns to hide, one trial campaign each.
+    accuse
+        The scan; a function of the world's folder.
+    tries
+        Give up after so many; the attacker is then taken to go the quietest way.
+    inputs
+        `prompts`, `traffic`, `network`, `prices` as for `compose_world`.
+
+    Returns
+    -------
+    0 where the first way holds.
+    """
+    recipe = Recipe(
+        name="trial",
+        consumers=150,
+        developers=250,
+        matched=0.5,
+        campaigns=tuple(CampaignSpec(code, "plain", 4, accounts) for code in dict.fromkeys(archetypes)),
+    )
+    with tempfile.TemporaryDirectory(prefix="spiritsafe-") as name:
+        for skipped in range(tries):
+            if progress is not None:
+                progress("attacker", skipped, tries)
+            folder = Path(name) / f"trial-{skipped}"
+            compose_world(recipe, folder, seed=seed + skipped, skipped=skipped, **inputs)
+            if lost_share(folder, accuse(folder)) <= LOST_SHARE:
+                return skipped
+    return sum(1 for _ in ways())
+
+
+def archetypes_that_hide(recipe: Recipe) -> list[str]:
+    """Archetypes that a recipe puts at stealth 4."""
+    return list(dict.fromkeys(spec.archetype for spec in recipe.campaigns if spec.stealth == 4))

@@ -1,0 +1,261 @@
+"""What would we have found? Campaigns of known size and stealth, planted in a copy of the operator's own log.
+
+"Nothing found" means little until it is known what would have been. Each trial plants one labelled campaign in
+the copy, scans it, and asks whether one group with verdict `campaign` holds at least half of the planted accounts
+while hardly any of the operator's own are newly accused. Out comes a power curve and one sentence. Trials are
+kept one by one, so that a killed run goes on where it stopped. Read `inject_log`, `inject_plant`, then `inject_result`.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from spiritsafe import __version__
+from spiritsafe.errors import UsageError
+from spiritsafe.files import MARKER, DestinationError, write_atomically, write_parquet
+from spiritsafe.proving.inject_log import Log, copy_log
+from spiritsafe.proving.inject_plant import plant
+from spiritsafe.proving.inject_result import InjectResult, Plan, Trial, detection_limit_sentence, summarise
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from spiritsafe.events.sources import ReadOptions
+    from spiritsafe.proving.inject_plant import CampaignTexts
+
+    Progress = Callable[[str, float, float], None]
+    Scan = Callable[[Sequence[Path], Path | None, Path], None]
+
+__all__ = ["InjectResult", "detection_limit_sentence", "inject_campaigns"]
+
+SIZES: Final = (8, 16, 32, 64, 128, 256)
+STEALTHS: Final = (0, 1, 2, 3)
+
+
+class PlanError(UsageError):
+    """The output folder holds trials of another log, seed, rate or version."""
+
+    code = "proving.inject_plan"
+
+
+def inject_campaigns(
+    logs: Sequence[str],
+    *,
+    out: Path,
+    texts: CampaignTexts,
+    options: ReadOptions,
+    accounts: str | None = None,
+    sizes: Iterable[int] = SIZES,
+    stealths: Iterable[int] = STEALTHS,
+    repeats: int = 3,
+    rate_per_day: float | None = None,
+    error: float = 0.001,
+    power: float = 0.9,
+    seed: int = 0,
+    texts_name: str = "composed",
+    scan: Scan | None = None,
+    progress: Progress | None = None,
+) -> InjectResult:
+    """Plant, scan and count. The log is read once, copied, and not changed.
+
+    Parameters
+    ----------
+    logs, accounts, options
+        As for `find_campaigns`.
+    out
+        Folder for the trials and the result; given again, it goes on with the trials that are missing.
+    texts
+        `(n, stealth, rng)` to n prompts of one campaign; see `inject_texts.composed_texts`.
+    sizes, stealths, repeats
+        The grid of trials.
+    rate_per_day
+        Exchanges a day of each planted account; None keeps the volume of the account it takes after.
+    error
+        A find counts only while at most this share of the operator's own accounts is newly accused.
+    power
+        Share of trials in which a size must be found to be called found.
+    texts_name
+        Says in the plan where the texts came from.
+    scan
+        `(logs, accounts, out)`: writes `groups.parquet`; the real pipeline where None.
+
+    Raises
+    ------
+    PlanError
+        `out` holds trials of another log or of other options.
+    TooFewAccountsError
+        The log holds too few accounts to take traits from.
+    """
+    tell = progress or (lambda _stage, _done, _total: None)
+    grid = [
+        (stealth, size, k) for k in range(repeats) for size in sorted(set(sizes)) for stealth in sorted(set(stealths))
+    ]
+    _claim(out)
+    tell("copy", 0, 1)
+    with tempfile.TemporaryDirectory(prefix=".copy.", dir=out) as folder:
+        work = Path(folder)
+        log = copy_log(logs, accounts, work, options=options, seed=seed)
+        _keep_plan(
+            out,
+            Plan(
+                log_digest=log.digest,
+                seed=seed,
+                rate_per_day=rate_per_day,
+                error=error,
+                texts=texts_name,
+                version=__version__,
+            ),
+        )
+        run = _Runner(log, work, scan or real_scan, texts, seed=seed, rate_per_day=rate_per_day, error=error)
+        tell("baseline", 0, 1)
+        own_accused, own_groups = _baseline(out, run)
+        trials = []
+        for done, (stealth, size, repeat) in enumerate(grid):
+            tell("trials", done, len(grid))
+            trials.append(_kept_or_run(out, run, stealth, size, repeat, own_accused))
+        tell("trials", len(grid), len(grid))
+        plan = msgspec.json.decode((out / "plan.json").read_bytes(), type=Plan)
+        result = summarise(log, plan, trials, power=power, accused=len(own_accused), groups=own_groups)
+    write_atomically(out / "inject.json", msgspec.json.format(msgspec.json.encode(result), indent=2))
+    return result
+
+
+def _claim(out: Path) -> None:
+    """Make or recognise the output folder."""
+    if out.exists() and not (out / MARKER).is_file() and (not out.is_dir() or any(out.iterdir())):
+        raise DestinationError(f"{out} exists and is not a spiritsafe result", hint="choose a new folder for --out")
+    (out / "trials").mkdir(parents=True, exist_ok=True)
+    if not (out / MARKER).is_file():
+        write_atomically(out / MARKER, b"inject\n")
+    elif (out / MARKER).read_text(encoding="utf-8").strip() != "inject":
+        raise DestinationError(f"{out} is a result of another command", hint="choose a new folder for --out")
+    # What a killed run left of its copy goes first: it holds prompts.
+    import shutil
+
+    for left in out.glob(".copy.*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def _keep_plan(out: Path, plan: Plan) -> None:
+    path = out / "plan.json"
+    if path.is_file():
+        earlier = msgspec.json.decode(path.read_bytes(), type=Plan)
+        if earlier != plan:
+            differs = [name for name in plan.__struct_fields__ if getattr(earlier, name) != getattr(plan, name)]
+            raise PlanError(
+                f"{out} holds trials with another {', '.join(differs)}",
+                hint="choose a new --out, or give the same log and options to go on",
+            )
+        return
+    write_atomically(path, msgspec.json.encode(plan))
+
+
+class _Runner:
+    """Plants and scans one campaign at a time."""
+
+    def __init__(
+        self,
+        log: Log,
+        work: Path,
+        scan: Scan,
+        texts: CampaignTexts,
+        *,
+        seed: int,
+        rate_per_day: float | None,
+        error: float,
+    ) -> None:
+        self.log = log
+        self._work = work
+        self._scan = scan
+        self._texts = texts
+        self._seed = seed
+        self._rate = rate_per_day
+        self._error = error
+
+    def groups(self, logs: Sequence[Path], accounts: Path | None) -> list[tuple[str, set[str]]]:
+        """Verdict and members of every group that a scan finds."""
+        import pyarrow.parquet as pq
+
+        with tempfile.TemporaryDirectory(dir=self._work) as folder:
+            out = Path(folder) / "scan"
+            self._scan(logs, accounts, out)
+            rows = pq.read_table(out / "groups.parquet", columns=["verdict", "account_ids"]).to_pylist()
+        return [(row["verdict"], set(row["account_ids"])) for row in rows]
+
+    def trial(self, stealth: int, size: int, repeat: int, own_accused: set[str]) -> Trial:
+        """Plant one campaign, scan, and count."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        from spiritsafe.events.model import ACCOUNTS, REQUESTS
+
+        began = time.monotonic()
+        planted = plant(
+            self.log,
+            size=size,
+            stealth=stealth,
+            rate_per_day=self._rate,
+            texts=self._texts,
+            seed=(self._seed, stealth, size, repeat),
+        )
+        with tempfile.TemporaryDirectory(dir=self._work) as folder:
+            requests = Path(folder) / "planted.parquet"
+            write_parquet(planted.requests, requests, REQUESTS.tag)
+            accounts = self.log.accounts_file
+            if planted.profiles is not None and accounts is not None:
+                own = pq.read_table(accounts).replace_schema_metadata(None)
+                accounts = Path(folder) / "accounts.parquet"
+                both = pa.concat_tables([own, planted.profiles.select(own.column_names)], promote_options="permissive")
+                write_parquet(both, accounts, ACCOUNTS.tag)
+            groups = self.groups([*self.log.files, requests], accounts)
+        names = set(planted.account_ids)
+        newly = set().union(*(members for verdict, members in groups if verdict == "campaign")) - names - own_accused
+        return Trial(
+            stealth=stealth,
+            size=size,
+            repeat=repeat,
+            exchanges=planted.requests.num_rows,
+            best_campaign_share=_best(groups, names, "campaign"),
+            best_unknown_share=_best(groups, names, "coordinated_unknown"),
+            best_group_share=_best(groups, names, None),
+            newly_accused=len(newly),
+            within_error=len(newly) <= self._error * self.log.accounts,
+            seconds=round(time.monotonic() - began, 2),
+        )
+
+
+def _best(groups: Sequence[tuple[str, set[str]]], names: set[str], verdict: str | None) -> float:
+    shares = [len(members & names) / len(names) for one, members in groups if verdict in {None, one}]
+    return max(shares, default=0.0)
+
+
+def _baseline(out: Path, run: _Runner) -> tuple[set[str], int]:
+    """The operator's accounts that are accused with nothing planted, and the number of groups; kept like a trial."""
+    path = out / "baseline.json"
+    if not path.is_file():
+        groups = run.groups(run.log.files, run.log.accounts_file)
+        accused = sorted(set().union(*(members for verdict, members in groups if verdict == "campaign")))
+        write_atomically(path, msgspec.json.encode({"accused": accused, "groups": len(groups)}))
+    kept: dict[str, Any] = msgspec.json.decode(path.read_bytes())
+    return set(kept["accused"]), int(kept["groups"])
+
+
+def _kept_or_run(out: Path, run: _Runner, stealth: int, size: int, repeat: int, own_accused: set[str]) -> Trial:
+    path = out / "trials" / f"stealth-{stealth}-size-{size}-repeat-{repeat}.json"
+    if path.is_file():
+        return msgspec.json.decode(path.read_bytes(), type=Trial)
+    trial = run.trial(stealth, size, repeat, own_accused)
+    write_atomically(path, msgspec.json.encode(trial))
+    return trial
+
+
+def real_scan(logs: Sequence[Path], accounts: Path | None, out: Path) -> None:
+    """Scan with the installed pipeline and the operator's settings."""
+    from spiritsafe.pipeline import find_campaigns
+
+    find_campaigns([str(path) for path in logs], out=out, accounts=accounts)
