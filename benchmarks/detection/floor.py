@@ -114,15 +114,16 @@ def _grouped(holdings: Holdings, accounts: int) -> np.ndarray[Any, np.dtype[np.b
 
 
 def run(preset: str, seeds: tuple[int, ...], work: Path, *, scale: float) -> tuple[str, dict[str, tuple[int, int]]]:
-    """The pooled scorecard of a preset, and the plain rule's counts."""
-    pairs, plain = [], defaultdict(lambda: (0, 0))
+    """The pooled scorecard of a preset, and the plain rule's counts on its first world."""
+    pairs: list[tuple[Path, Path]] = []
+    plain: dict[str, tuple[int, int]] = {}
     for seed in seeds:
         world, found = work / f"{preset}-{seed}", work / f"{preset}-{seed}-found"
         print(f"{preset} seed {seed}", file=sys.stderr, flush=True)
         compose(preset, seed, world, scale=scale)
         scan(world, found)
-        for name, (inside, total) in plain_rule(world).items():
-            plain[name] = (plain[name][0] + inside, plain[name][1] + total)
+        if not plain:
+            plain = plain_rule(world)
         (world / "requests.parquet").unlink()
         pairs.append((world, found))
     card = score(load_judged(pairs), pairs=[(f"{preset}-{seed}", "scan") for seed in seeds])
@@ -182,7 +183,7 @@ any verdict.
 {alike}
 ```
 
-## The plain rule, on the same worlds
+## The plain rule, on the first world of each
 
 One habitual rare phrase, or one rare shared thing, ties; components of four accounts or more. First the worlds with
 campaigns, then those without.

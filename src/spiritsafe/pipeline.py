@@ -53,6 +53,10 @@ if TYPE_CHECKING:
 
     Progress = Callable[[str, float, float], None]
 
+FLOOR_WARNING: Final = (
+    "The detection of this version is the floor, a yardstick: on composed traffic most accused accounts were innocent "
+    "(docs/explanation/the-floor.md). Read its findings; do not act on accounts because of them."
+)
 ASK_INJECT: Final = (
     "What this log could hide from us has not been measured. `spiritsafe prove inject LOGS --out DIR` plants "
     "campaigns of known size in a copy and says the smallest that is found."
@@ -144,6 +148,7 @@ def find_campaigns(
             accounts=seen.log.accounts,
             account_columns=beside.observable,
             detection_limit=detection_limit,
+            warnings=(FLOOR_WARNING,),
         )
         quarantine = pa.concat_tables([intake.quarantine, beside.quarantine])
         tell("write", 0, 1)

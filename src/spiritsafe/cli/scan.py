@@ -146,4 +146,6 @@ def _print_text(found: ScanResult) -> None:
         click.echo(f"{group.verdict.value} {group.campaign_id}  {group.headline}")
     if len(others) > 10:
         click.echo(f"... and {len(others) - 10} more groups that are not accused: see groups.parquet")
+    for warning in run.warnings:
+        click.echo(f"\n{click.style('warning', fg='yellow', bold=True)} {warning}")
     click.echo(f"\nRead {found.out}/report.html. A finding is a reason to look; a person decides.")
