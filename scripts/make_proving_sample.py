@@ -98,8 +98,8 @@ def clients(file: Path) -> pa.Table:
 
 def ranges(file: Path, known: Path) -> pa.Table:
     """The largest ranges of the networks that the composer knows the country and kind of."""
-    with known.open(encoding="utf-8") as rows:
-        wanted = pa.array([int(row["asn"]) for row in csv.DictReader(rows)], pa.int64())
+    with known.open(encoding="utf-8") as lines:
+        wanted = pa.array([int(row["asn"]) for row in csv.DictReader(lines)], pa.int64())
     table = pq.read_table(file, columns=["ip_start", "ip_end", "asn"])
     table = table.filter(pc.is_in(table["asn"], wanted))
     start, end, asn = (table[name].to_numpy() for name in ("ip_start", "ip_end", "asn"))

@@ -19,7 +19,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow.parquet as pq
 
-from benchmarks.detection._coordinate import frame, table
+from benchmarks._page import frame, table
 from spiritsafe.campaigns.grouping import components_by_shared_value
 from spiritsafe.campaigns.holdings import GROUP_MINIMUM, Holdings, weigh
 from spiritsafe.engine import open_engine

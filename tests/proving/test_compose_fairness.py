@@ -9,7 +9,7 @@ from spiritsafe.proving.compose import calendar_of, cast_groups, plan_world
 from spiritsafe.proving.model import ARCHETYPES, VARIANTS, Conduct
 from spiritsafe.proving.network import AddressBook
 from spiritsafe.proving.overlay import lay_over
-from spiritsafe.proving.profiles import AccountProfiles
+from spiritsafe.proving.profiles import AccountProfiles, Span
 from spiritsafe.proving.recipes import CampaignSpec, Recipe
 from tests.proving.conftest import ZOO, Pantry
 
@@ -25,9 +25,9 @@ def test_every_account_of_every_kind_is_drawn_by_the_one_sampler(pantry, monkeyp
     asked: list[tuple[int, bool]] = []
     original = AccountProfiles.draw
 
-    def draw(self, rng, size, *, conduct, people=False):
-        asked.append((size, people))
-        return original(self, rng, size, conduct=conduct, people=people)
+    def draw(self, rng, sizes, *, conducts, people=False):
+        asked.extend((size, people) for size in sizes)
+        return original(self, rng, sizes, conducts=conducts, people=people)
 
     monkeypatch.setattr(AccountProfiles, "draw", draw)
     small = Recipe(name="few", consumers=20, developers=5, campaigns=(CampaignSpec("A"), CampaignSpec("B", "plain", 2)))
@@ -51,8 +51,8 @@ def test_traits_of_campaign_accounts_are_those_of_honest_ones(pantry, stealth: i
             spec = CampaignSpec("ABCEF"[seed % 5], "plain", stealth, 10)
             group = make(spec, seed=seed)
             rng = np.random.default_rng([seed, 7])
-            columns = sampler.draw(rng, 4, conduct=group.conduct, people=group.people)
-            lay_over(group, columns, rng, pantry.networks, AddressBook())
+            columns = sampler.draw(rng, [4], conducts=[group.conduct], people=group.people)
+            lay_over(group, Span(columns, 0, 4), rng, pantry.networks, AddressBook())
             drawn.append(columns)
         return {name: np.concatenate([columns[name] for columns in drawn]) for name in drawn[0]}
 
@@ -72,7 +72,7 @@ def aggregates(pantry: Pantry, spec: CampaignSpec, seeds: range, *, honest: bool
         recipe = Recipe(name="one", consumers=0, developers=0, matched=0, requests_per_account=30)
         group = (matched_developer if honest else campaign)(spec, seed=seed)
         plan, _, _ = plan_world(
-            recipe, pools=pantry.pools, clients=pantry.clients, networks=pantry.networks, seed=77, cast=[group]
+            recipe, pools=pantry.pools, clients=pantry.clients, networks=pantry.networks, seed=seed, cast=[group]
         )
         if not plan.account_ids:
             continue  # the account that was kept had nothing to do: it is in no log

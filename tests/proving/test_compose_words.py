@@ -1,9 +1,12 @@
 """Phrasings say one thing in many ways, the same way for one seed; scrambling leaves no habitual phrase."""
 
+import itertools
 import random
 import re
+from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
@@ -27,8 +30,9 @@ from spiritsafe.proving.campaigns import conduct_of
 from spiritsafe.proving.grammar import compile_phrasing, mix, phrasings, read_grammar, say
 from spiritsafe.proving.model import FAMILIES, LANGUAGES, Conduct, RecipeError
 from spiritsafe.proving.rewording import change_details, jumble, personal, relayout, reword
-from spiritsafe.proving.templates import follow_up, word
-from spiritsafe.proving.work import private_frames
+from spiritsafe.proving.templates import follow_up, report_back, word
+from spiritsafe.proving.work import DataList, private_frames
+from spiritsafe.sketch.words import words
 
 PLAIN = st.text(alphabet="abc ,.éш数", min_size=1, max_size=6)
 NESTED = st.recursive(
@@ -129,19 +133,19 @@ def test_rewording_changes_words_and_keeps_numbers():
     text = "Please find the total number of people who bought 37 large boxes and explain each step carefully."
     made = {reword(text, seed) for seed in range(60)}
     assert len(made) > 40
-    assert all("37" in words and "boxes" in words for words in made)
+    assert all("37" in other and "boxes" in other for other in made)
 
 
 def test_changed_details_are_other_numbers_of_the_same_length_and_one_name_throughout():
     text = "Natalia has 48 apples. Natalia sells 1250 of them to Tom for x^12 and \\frac{10}{3}."
     made = [change_details(text, seed) for seed in range(30)]
     assert len(set(made)) > 25
-    for words in made:
-        numbers = re.findall(r"(?<![\w.\\{^_])\d{2,4}(?![\w}])", words)
+    for text in made:
+        numbers = re.findall(r"(?<![\w.\\{^_])\d{2,4}(?![\w}])", text)
         assert [len(number) for number in numbers] == [2, 4]
-        first = words.split(" ")[0]
-        assert words.count(first) == 2
-        assert "x^12" in words
+        first = text.split(" ")[0]
+        assert text.count(first) == 2
+        assert "x^12" in text
 
 
 def test_jumbled_words_lose_their_runs_but_not_their_datum():
@@ -174,8 +178,6 @@ def test_scrambling_is_quieter_the_more_of_it_there_is(language: str):
 def test_from_stealth_3_on_no_phrase_of_a_template_is_in_two_requests_of_a_hundred(stealth: int):
     draws = random.Random(1).sample(range(10_000), 40)
     for seed in draws:
-        import numpy as np
-
         archetype = "ABCEF"[seed % 5]
         conduct, way = conduct_of(np.random.default_rng(seed), archetype, "plain", stealth, 12)
         if stealth == 3:
@@ -219,7 +221,10 @@ def test_with_a_scan_in_the_loop_the_attacker_skips_what_it_sees_through():
 
     assert ways_to_skip(["A"], accuse=accuse, accounts=8) == 2
     assert len(seen) == 3
-    assert ways_to_skip(["A"], accuse=accuse_all, accounts=8, tries=1) == len(list(ways()))
+    # Where everybody is accused, honest developers too, there is nothing to hide from.
+    assert ways_to_skip(["A"], accuse=accuse_all, accounts=8, tries=1) == 0
+    seen.clear()
+    assert ways_to_skip(["A"], accuse=accuse, accounts=8, tries=1) == len(list(ways()))
 
 
 def accuse_all(folder: Path) -> set[str]:
@@ -260,10 +265,31 @@ def test_a_broken_price_list_is_refused(tmp_path, change: str):
         read_prices(tmp_path / "prices.toml")
 
 
-def test_agents_report_back_and_people_follow_up_differently():
-    people = {follow_up("en", mix(seed), agent=False) for seed in range(80)}
-    agents = {follow_up("en", mix(seed), agent=True) for seed in range(80)}
-    assert len(people) > 60
-    assert len(agents) == 80
+def test_agents_report_back_in_a_format_of_their_own_and_people_follow_up():
+    people = {follow_up("en", mix(seed)) for seed in range(80)}
+    agents = {report_back("en", 5, mix(seed)) for seed in range(80)}
+    assert len(people) > 40
+    assert len(agents) > 75
     assert not people & agents
     assert phrasings("en", "shared", "log")
+
+
+def test_private_data_of_unrelated_houses_share_next_to_no_phrase(pantry):
+    """Else the private data of strangers would tie them: what is habitual for one must be rare for another."""
+    for language in ("en", "zh", "es"):
+        for tag in ("passage", "math", "code"):
+            houses = [habits(pantry, tag, language, seed) for seed in range(8)]
+            common = [len(one & other) for one, other in itertools.combinations(houses, 2)]
+            assert np.median([len(house) for house in houses]) > 5
+            assert np.median(common) <= 4, (language, tag)
+
+
+def habits(pantry, tag: str, language: str, seed: int) -> set[tuple[bytes, ...]]:
+    data = DataList(pantry.pools, tag, language, kind="own", need=40, shuffle_seed=mix(seed, 5), split="dev")
+    tally = Counter(run for position in range(40) for run in set(runs(data.text(position))))
+    return {run for run, count in tally.items() if count >= 3}
+
+
+def runs(text: str) -> list[tuple[bytes, ...]]:
+    said = words(text)
+    return [tuple(said[at : at + 4]) for at in range(len(said) - 3)]

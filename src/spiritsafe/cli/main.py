@@ -23,10 +23,6 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     ),
     "scan": ("spiritsafe.cli.scan:scan", "Find groups of accounts that act as one, with reasons."),
     "sketch": ("spiritsafe.cli.sketch:sketch", "Write the text-free table that scan can run on."),
-    "coordinate": (
-        "spiritsafe.cli.coordinate:coordinate",
-        "Find coordinated actors in any actor-object-time table.",
-    ),
     "identity": ("spiritsafe.cli.identity:identity", "Keys, pseudonyms, and the two-person way back."),
     "prove": ("spiritsafe.cli.prove:prove", "Compose traffic whose truth is known; score, audit, inject."),
     "completion": ("spiritsafe.cli.completion:completion", "Print the shell completion script."),

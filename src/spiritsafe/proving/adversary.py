@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     # Scans the world in a folder; returns the accounts that it accuses.
     Accuse = Callable[[Path], set[str]]
 
-# An attacker who loses one account in ten goes on; more, and the way is given up.
+# An attacker whose accounts are accused one in ten more often than honest developers' gives the way up.
 LOST_SHARE: Final = 0.1
 
 
@@ -45,15 +45,17 @@ def scan_world(folder: Path, *, settings: Settings | None = None) -> set[str]:
 
 
 def lost_share(folder: Path, accused: set[str]) -> float:
-    """Largest share of any one campaign's accounts that are accused."""
+    """How much more of the worst hit campaign's accounts than of honest developers' are accused, in shares."""
     import pyarrow.parquet as pq
 
-    held: dict[str, list[str]] = {}
-    table = pq.read_table(folder / "truth" / "accounts.parquet", columns=["account_id", "campaign_id"])
-    for account, campaign in zip(*(table[name].to_pylist() for name in ("account_id", "campaign_id")), strict=True):
-        if campaign is not None:
-            held.setdefault(campaign, []).append(account)
-    return max((len(accused & set(accounts)) / len(accounts) for accounts in held.values()), default=0.0)
+    groups: dict[str | None, list[str]] = {}
+    table = pq.read_table(folder / "truth" / "accounts.parquet", columns=["account_id", "operator_kind", "campaign_id"])
+    for row in table.to_pylist():
+        if row["campaign_id"] is not None or row["operator_kind"] == "developer":
+            groups.setdefault(row["campaign_id"], []).append(row["account_id"])
+    share = {name: len(accused.intersection(held)) / len(held) for name, held in groups.items()}
+    honest = share.pop(None, 0.0)
+    return max(share.values(), default=0.0) - honest
 
 
 def ways_to_skip(

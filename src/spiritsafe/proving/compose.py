@@ -328,7 +328,7 @@ def _assemble(stage: Stage, pieces: list[_Piece]) -> tuple[Plan, Cast]:
 
     time, account = joined("time_us", np.int64), joined("account", np.int32)
     campaign_of = np.repeat(
-        np.array([p.campaign for p in pieces], dtype=np.int16), [len(p.rows.time_us) for p in pieces]
+        np.array([p.campaign for p in pieces], dtype=np.int32), [len(p.rows.time_us) for p in pieces]
     )
     columns = {name: np.concatenate([c[name] for c in stage.drawn]) for name in stage.drawn[0]}
     inside = (time >= stage.calendar.start_us) & (time < stage.calendar.end_us) & columns["kept"][account]

@@ -22,6 +22,9 @@ _MASK: Final = (1 << 64) - 1
 _STEP: Final = 6364136223846793005
 _ADD: Final = 1442695040888963407
 
+# A choice among so many is a name out of the lexicon: never the house's.
+_OPEN_CHOICE: Final = 13
+
 # A phrasing is a tuple of parts: a string, a list of strings to choose from, (low, high) for a number, or a frozen
 # tuple of phrasings to choose from (`_Choice`). Plain choices are told apart because they are nearly all there is.
 Part = Any
@@ -98,6 +101,36 @@ def _walk(phrasing: Phrasing, state: int, out: list[str]) -> int:
         else:
             state = _walk(part[(state >> 33) % len(part)], state, out)
     return state
+
+
+def say_in_house(phrasing: Phrasing, house: int, seed: int) -> str:
+    """One wording of which most choices of words are the house's own: equal houses word alike, as forms do.
+
+    Numbers and names differ from one `seed` to the next; of the choices, three in four follow `house`.
+    """
+    out: list[str] = []
+    _walk_in_house(phrasing, house & _MASK, seed & _MASK, out)
+    return "".join(out)
+
+
+def _walk_in_house(phrasing: Phrasing, house: int, state: int, out: list[str]) -> tuple[int, int]:
+    for part in phrasing:
+        kind = type(part)
+        if kind is str:
+            out.append(part)
+            continue
+        state = (state * _STEP + _ADD) & _MASK
+        if kind is tuple:
+            out.append(str(part[0] + (state >> 33) % (part[1] - part[0] + 1)))
+            continue
+        house = (house * _STEP + _ADD) & _MASK
+        draw = house if len(part) < _OPEN_CHOICE and house >> 40 & 3 else state
+        chosen = part[(draw >> 33) % len(part)]
+        if kind is list:
+            out.append(chosen)
+        else:
+            house, state = _walk_in_house(chosen, house, state, out)
+    return house, state
 
 
 def pick(options: Sequence[Phrasing], seed: int) -> str:

@@ -50,7 +50,7 @@ class Plan:
     turn: NDArray[np.int16]
     talk: Ints
     sender: NDArray[np.int32]
-    campaign: NDArray[np.int16]
+    campaign: NDArray[np.int32]
     limited: Bools
     remaining: NDArray[np.int32]
     accounts: Columns
@@ -106,7 +106,31 @@ def _null_where(values: NDArray[Any], type_: pa.DataType, missing: Bools) -> pa.
     return pa.array(values, type=type_, mask=missing)
 
 
-Said = tuple[list[str], list[str | None]]
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The words of a batch, cheap to send between processes.
+
+    `text` and `ends` are the prompts end to end, in UTF-8; `system` picks from `systems` (-1 for none); `answer` is
+    the length of a known answer in characters, 0 where none is known.
+    """
+
+    text: bytes
+    ends: NDArray[np.int64]
+    system: NDArray[np.int32]
+    systems: list[str]
+    answer: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    def prompts(self) -> pa.StringArray:
+        """The prompts as an Arrow array over the bytes as they are."""
+        offsets = np.concatenate([[0], self.ends]).astype(np.int32)
+        return pa.StringArray.from_buffers(len(self), pa.py_buffer(offsets), pa.py_buffer(self.text))
+
+    def system_prompts(self) -> pa.StringArray:
+        """The system prompts, null where there is none."""
+        return pa.array(self.systems, pa.string()).take(pa.array(self.system, mask=self.system < 0))
 
 
 def batch(plan: Plan, first: int, last: int, said: Said) -> pa.RecordBatch:
@@ -126,33 +150,39 @@ def batch(plan: Plan, first: int, last: int, said: Said) -> pa.RecordBatch:
     columns |= _who(plan, rows, serial, at)
     columns |= words
     columns |= _asked(serial, at, words)
-    columns |= _answered(plan, rows, serial, at)
+    columns |= _answered(plan, rows, serial, at, said.answer)
     columns |= _where(plan, serial, at, time)
     schema = REQUESTS.arrow(list(columns))
     return pa.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema)
 
 
 def say_rows(plan: Plan, first: int, last: int) -> Said:
-    """Prompts and system prompts of rows `first` to `last`. Plain Python, so that forked workers can share it."""
+    """Words of rows `first` to `last`. Plain Python and numpy, so that forked workers can do it."""
     rows = slice(first, last)
     works, cache = plan.works, plan.caches.setdefault("system", {})
     ordinary = plan.accounts["system"][plan.account[rows]].tolist()
     seeds = spread(np.arange(first, last), plan.seed + 13).tolist()
-    prompts: list[str] = []
-    systems: list[str | None] = []
-    for work, item, turn, seed, system in zip(
+    prompts: list[bytes] = []
+    system: list[int] = []
+    systems: dict[str, int] = {}
+    answer: list[int] = []
+    for number, item, turn, seed, own_seed in zip(
         plan.work[rows].tolist(), plan.item[rows].tolist(), plan.turn[rows].tolist(), seeds, ordinary, strict=True
     ):
-        sender = works[work]
-        prompt, own = sender.say(item, turn, seed)
-        prompts.append(prompt)
-        if own is None and system >= 0:
-            key = (sender.language, system)
+        work = works[number]
+        prompt, own = work.say(item, turn, seed)
+        prompts.append(prompt.encode("utf-8", "replace"))
+        answer.append(work.answer_chars(item))
+        if own is None and own_seed >= 0:
+            key = (work.language, own_seed)
             own = cache.get(key)
             if own is None:
                 own = cache[key] = system_of(*key)
-        systems.append(own)
-    return prompts, systems
+        system.append(-1 if own is None else systems.setdefault(own, len(systems)))
+    ends = np.cumsum(np.fromiter(map(len, prompts), np.int64, len(prompts)))
+    return Said(
+        b"".join(prompts), ends, np.array(system, dtype=np.int32), list(systems), np.array(answer, dtype=np.int32)
+    )
 
 
 _ACCOUNT_COLUMNS: Final = (
@@ -186,8 +216,8 @@ def _words(serial: Ints, at: Columns, said: Said) -> dict[str, pa.Array]:
     prefill = uniform(serial, 17) < at["prefill_share"]
     opening = (spread(at["salt"], 18) % np.uint64(len(_PREFILLS))).astype(np.int64)
     return {
-        "prompt": pa.array(said[0], pa.string()),
-        "system_prompt": pa.array(said[1], pa.string()),
+        "prompt": said.prompts(),
+        "system_prompt": said.system_prompts(),
         "assistant_prefill": pa.compute.if_else(
             pa.array(prefill), _text(_PREFILLS, opening), pa.scalar(None, pa.string())
         ),
@@ -223,19 +253,15 @@ def _asked(serial: Ints, at: Columns, words: dict[str, pa.Array]) -> dict[str, p
     }
 
 
-def _answered(plan: Plan, rows: slice, serial: Ints, at: Columns) -> dict[str, pa.Array]:
+def _answered(plan: Plan, rows: slice, serial: Ints, at: Columns, known: NDArray[np.int32]) -> dict[str, pa.Array]:
     limited = plan.limited[rows]
     time = plan.time_us[rows]
     failed = ~limited & (uniform(serial, 31) < at["error_share"])
     served = ~limited & ~failed
     refused = served & (uniform(serial, 32) < at["refusal_share"])
-    works = plan.work[rows]
-    factor = plan.caches.setdefault("factor", np.array([_ANSWER_FACTOR.get(w.family, 1.0) for w in plan.works]))[works]
-    known = np.fromiter(
-        (plan.works[w].answer_chars(i) for w, i in zip(works.tolist(), plan.item[rows].tolist(), strict=True)),
-        float,
-        len(serial),
-    )
+    if "factor" not in plan.caches:
+        plan.caches["factor"] = np.array([_ANSWER_FACTOR.get(work.family, 1.0) for work in plan.works])
+    factor = plan.caches["factor"][plan.work[rows]]
     spread_ = np.exp(0.6 * (uniform(serial, 33) + uniform(serial, 34) + uniform(serial, 35) - 1.5) * 2)
     tokens = (
         np.where((known > 0) & (uniform(serial, 36) < 0.5), known / 4.0, at["output_median"]) * factor * spread_ + 1
@@ -285,9 +311,9 @@ def _where(plan: Plan, serial: Ints, at: Columns, time: Ints) -> dict[str, pa.Ar
     address = at["address"] + (draw * at["address_count"]).astype(np.int64)
     progress = (time - plan.start_us) / max(1, plan.end_us - plan.start_us)
     build = np.where(progress >= at["build_change"], at["build_later"], at["build"])
-    names = plan.caches.setdefault(
-        "address", pa.array([_dotted(value) for value in plan.address.tolist()], pa.string())
-    )
+    if "address" not in plan.caches:
+        plan.caches["address"] = pa.array(map(_dotted, plan.address.tolist()), pa.string())
+    names = plan.caches["address"]
     return {
         "client_ip": names.take(pa.array(address)),
         "asn": pa.array(plan.address_asn[address]),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from spiritsafe.proving.grammar import mix, phrasings, pick, read_grammar, say
+from spiritsafe.proving.grammar import mix, phrasings, pick, read_grammar, say, say_in_house
 from spiritsafe.proving.rewording import jumble, reword
 
 if TYPE_CHECKING:
@@ -148,11 +148,17 @@ def ordinary_system(language: str, seed: int) -> str:
     return pick(_moves(language, "system"), seed)
 
 
-def follow_up(language: str, seed: int, *, agent: bool) -> str:
-    """What comes after the first turn: a person's follow-up, or what an agent reports back with some of its log."""
-    move = "steps" if agent else "follow"
-    text = pick(_moves(language, move), seed)
-    if not agent:
-        return text
-    lines = [pick(_moves("en", "log"), mix(seed, turn)) for turn in range(1 + (seed >> 11) % 6)]
-    return text + "\n" + "\n".join(lines)
+def follow_up(language: str, seed: int) -> str:
+    """What a person says after the first turn."""
+    return pick(_moves(language, "follow"), seed)
+
+
+def report_back(language: str, house: int, seed: int) -> str:
+    """What an agent reports back after its first turn, with some of its log. Equal houses have one log format."""
+    steps, log = _moves(language, "steps"), _moves("en", "log")
+    step = mix(house, seed % 2) % len(steps)
+    parts = [say_in_house(steps[step], mix(house, step, 6), seed)]
+    for turn in range(1 + (seed >> 11) % 6):
+        form = mix(house, turn % 3, 7) % len(log)
+        parts.append(say_in_house(log[form], mix(house, form, 8), mix(seed, turn)))
+    return "\n".join(parts)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 
-from spiritsafe.proving.grammar import mix, phrasings, say
+from spiritsafe.proving.grammar import mix, phrasings, say, say_in_house
 from spiritsafe.proving.pools import TAGS_OF
 from spiritsafe.proving.rewording import change_details, personal, relayout, reword
-from spiritsafe.proving.templates import Wording, candidate, follow_up, ordinary_system, word
+from spiritsafe.proving.templates import Wording, candidate, follow_up, ordinary_system, report_back, word
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -84,10 +84,14 @@ class DataList:
         self._kind = kind
         self._seed = shuffle_seed
         self._frames = private_frames(language, tag, split)
-        rng = np.random.default_rng(mix(shuffle_seed, 3))
+        # A house has one or two forms of its own.
+        self._forms = [
+            self._frames[mix(shuffle_seed, 4, turn) % len(self._frames)] for turn in range(2) if self._frames
+        ]
         rows: list[NDArray[np.int64]] = []
-        self.source_names: list[str] = []
+        everything = np.empty(0, dtype=np.int64)
         if kind != "own" or not self._frames:
+            rng = np.random.default_rng(mix(shuffle_seed, 3))
             sources = pools.items(tag, language)
             if not sources and (not self._frames or rng.random() < 0.5):
                 # Half of those who find no set in their language run their templates over an English one.
@@ -95,23 +99,23 @@ class DataList:
             have = 0
             for number in rng.permutation(len(sources)):
                 rows.append(sources[number].rows)
-                self.source_names.append(sources[number].name)
                 have += len(sources[number].rows)
                 if have >= need:
                     break
             self._kind = "own" if not sources else "public" if kind == "own" else kind
-        everything = np.concatenate(rows) if rows else np.empty(0, dtype=np.int64)
-        if len(everything):
-            order = rng.permutation(len(everything)) if rng.random() < 0.7 else np.arange(len(everything))
-            begin = int(rng.integers(0, len(everything)))
-            everything = np.roll(everything[order], -begin)[: max(need, 8)].copy()
+            if rows:
+                everything = np.concatenate(rows)
+                order = rng.permutation(len(everything)) if rng.random() < 0.7 else np.arange(len(everything))
+                begin = int(rng.integers(0, len(everything)))
+                everything = np.roll(everything[order], -begin)[: max(need, 8)].copy()
         self._rows = everything
         # Where private data begin: at once, after the public ones, or never.
         self._own_from = 0 if self._kind == "own" else (1 << 62) if fixed or not self._frames else len(everything)
 
     def text(self, position: int) -> str:
         if position >= self._own_from:
-            return say(self._frames[mix(self._seed, position) % len(self._frames)], mix(self._seed, position, 1))
+            form = mix(self._seed, position) % len(self._forms)
+            return say_in_house(self._forms[form], mix(self._seed, form, 2), mix(self._seed, position, 1))
         row = int(self._rows[position % len(self._rows)])
         text = self._pools.text[row]
         return change_details(text, mix(self._seed, row)) if self._kind == "changed" else text
@@ -143,7 +147,7 @@ class TemplateWork:
 
     def say(self, item: int, turn: int, seed: int) -> tuple[str, str | None]:
         if turn:
-            return follow_up(self.language, mix(self._seed, item, turn), agent=True), self._system(seed)
+            return report_back(self.language, self._seed, mix(self._seed, item, turn)), self._system(seed)
         conduct = self._conduct
         datum = self._data.text(item)
         wording = self._fixed
@@ -212,7 +216,7 @@ class ChatWork:
         return personal(text, seed, self.language) if turn == 0 else text, None
 
     def _later(self, seed: int) -> str:
-        return self._with_paste(follow_up(self.language, seed, agent=False), mix(seed, 9))
+        return self._with_paste(follow_up(self.language, seed), mix(seed, 9))
 
     def _with_paste(self, text: str, seed: int) -> str:
         """What a person adds to a short question: nothing, or a message, a note, a listing, pasted below."""
@@ -241,7 +245,7 @@ class AttackWork:
 
     def say(self, item: int, turn: int, seed: int) -> tuple[str, str | None]:
         if turn or not len(self._order):
-            return follow_up("en", mix(seed, turn), agent=False), None
+            return follow_up("en", mix(seed, turn)), None
         return self._pools.text[self._pools.attacks[self._order[item % len(self._order)]]], None
 
     def answer_chars(self, item: int) -> int:  # noqa: ARG002

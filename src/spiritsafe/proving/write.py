@@ -64,7 +64,7 @@ def _write_requests(path: Path, plan: Plan, workers: int, progress: Callable[[st
     writer: pq.ParquetWriter | None = None
     try:
         for first, said in said_in_order(plan, workers):
-            made = batch(plan, first, first + len(said[0]), said)
+            made = batch(plan, first, first + len(said), said)
             if writer is None:
                 schema = tagged(made.schema, REQUESTS.tag)
                 coded = [name for name in schema.names if name not in _PLAIN_COLUMNS]

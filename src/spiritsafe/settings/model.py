@@ -90,9 +90,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Meta(ge=0, lt=1 << 53),
         _about("Start of every random choice: same seed, input and version, same result."),
     ] = 1
-    pseudonymise: Annotated[
-        bool, _about("Replace identities by keyed pseudonyms in what `scan` and `coordinate` write.")
-    ] = False
+    pseudonymise: Annotated[bool, _about("Replace identities by keyed pseudonyms in what `scan` writes.")] = False
     vault_columns: Annotated[
         tuple[Literal[
             "account_id", "organization_id", "end_user_id", "api_key_id", "conversation_id",

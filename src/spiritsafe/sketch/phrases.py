@@ -50,25 +50,40 @@ def phrase_hashes(words: Words, offsets: Offsets, weights: Words) -> tuple[Words
     -------
     Hashes, shape (phrases,), and offsets, shape (texts + 1,). A text of no words has no phrase.
     """
-    size = len(weights)
-    counts = np.diff(offsets)
-    runs = np.where(counts >= size, counts - size + 1, np.minimum(counts, 1))
-    run_offsets = np.concatenate([[0], np.cumsum(runs)])
-    starts = np.repeat(offsets[:-1] - run_offsets[:-1], runs) + np.arange(run_offsets[-1])
-    ends = np.repeat(offsets[1:], runs)
-    hashes = np.zeros(len(starts), dtype=np.uint64)
-    padded = np.concatenate([words, np.zeros(size, dtype=np.uint64)])
+    size, count = len(weights), len(words)
+    # Every run of the flat array, those across two texts too: shifted slices are read once, in order.
+    hashes = np.zeros(count, dtype=np.uint64)
+    inner = max(count - size + 1, 0)
     for place in range(size):
-        word = padded[starts + place]
-        hashes += np.where(starts + place < ends, word, np.uint64(place + 1)) * weights[place]
-    return _mix(hashes), run_offsets
+        hashes[:inner] += words[place : place + inner] * weights[place]
+    counts = np.diff(offsets)
+    begin, short = offsets[:-1], (counts > 0) & (counts < size)
+    hashes[begin[short]] = _short_hashes(words, begin[short], counts[short], weights)
+    whole = np.ones(count, dtype=bool)
+    for place in range(1, size):
+        whole[offsets[1:][counts >= size] - place] = False
+        whole[begin[short & (counts > place)] + place] = False
+    runs = np.where(counts >= size, counts - size + 1, np.minimum(counts, 1))
+    return _mix(hashes[whole]), np.concatenate([[0], np.cumsum(runs)])
+
+
+def _short_hashes(words: Words, begin: Offsets, counts: Offsets, weights: Words) -> Words:
+    """A text of fewer words than a run is one run; what it lacks is filled with its place."""
+    hashes = np.zeros(len(begin), dtype=np.uint64)
+    for place, weight in enumerate(weights):
+        word = words[np.minimum(begin + place, len(words) - 1)]
+        hashes += np.where(place < counts, word, np.uint64(place + 1)) * weight
+    return hashes
 
 
 def _mix(values: Words) -> Words:
-    """Finalise: every bit depends on every bit (the finaliser of SplitMix64, Steele et al. 2014)."""
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))
+    """Finalise in place: every bit depends on every bit (the finaliser of SplitMix64, Steele et al. 2014)."""
+    values ^= values >> np.uint64(30)
+    values *= np.uint64(0xBF58476D1CE4E5B9)
+    values ^= values >> np.uint64(27)
+    values *= np.uint64(0x94D049BB133111EB)
+    values ^= values >> np.uint64(31)
+    return values
 
 
 def candidates(hashes: Words, offsets: Offsets, *, lowest: int, ends: int) -> tuple[NDArray[np.int64], Offsets]:

@@ -6,6 +6,7 @@ text of one paragraph has no layout and no skeleton. Comes from the prompts; goe
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from typing import Final
 
@@ -29,11 +30,15 @@ def layout(text: str) -> str | None:
     in_code = False
     for line in text.split("\n", _LINES_LIMIT)[:_LINES_LIMIT]:
         line = line.strip()  # noqa: PLW2901
+        if not line:
+            continue
         if line.startswith("```"):
             in_code = not in_code
             shape = "`"
-        elif in_code or not line:
+        elif in_code:
             continue
+        elif line[0].isalpha():
+            shape = _label(line)
         else:
             shape = _shape(line)
         if not shapes or shapes[-1] != shape:
@@ -51,6 +56,10 @@ def _shape(line: str) -> str:
         return line[: line.index(">") + 1].split(" ", maxsplit=1)[0].lower()
     if head.isdigit() and line.lstrip("0123456789")[:1] in (".", ")"):
         return "1"
+    return _label(line)
+
+
+def _label(line: str) -> str:
     colon = line.find(":", 0, _LABEL_CHARS)
     if colon > 0 and line[:colon].count(" ") < 4 and not line[colon:].startswith("://"):
         return line[: colon + 1].lower()
@@ -62,5 +71,11 @@ def skeleton_hash(text: str, key: bytes) -> int | None:
     shape = layout(text)
     if shape is None:
         return None
+    return _shape_hash(shape, key)
+
+
+@functools.lru_cache(maxsize=1 << 12)
+def _shape_hash(shape: str, key: bytes) -> int:
+    """Layouts are few and come back: most are hashed once."""
     digest = hashlib.blake2b(shape.encode("utf-8", "surrogatepass"), digest_size=8, key=key, person=b"spiritsafe-skel")
     return int.from_bytes(digest.digest(), "little", signed=True)

@@ -19,7 +19,7 @@ from rensa import RMinHash
 from spiritsafe.sketch.model import tactic_column
 from spiritsafe.sketch.phrases import candidates, multipliers, phrase_hashes
 from spiritsafe.sketch.skeleton import skeleton_hash
-from spiritsafe.sketch.words import WordHashes, words
+from spiritsafe.sketch.words import WordHashes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +63,7 @@ class TextSketcher:
         Columns `skeleton`, `minhash`, `phrases`, `prompt_hash`, `prompt_chars` and one score a tactic, each of
         length n.
         """
-        hashes, offsets = self._word_hashes(texts)
+        hashes, offsets = self._words.of_texts(texts)
         runs, run_offsets = phrase_hashes(hashes, offsets, self._multipliers)
         kept, kept_offsets = candidates(
             runs,
@@ -82,14 +82,7 @@ class TextSketcher:
 
     def whole_hashes(self, texts: Sequence[str]) -> pa.Array:
         """One hash a text, equal for texts that are equal when normalised. For system prompts."""
-        return pa.array(self._whole(*self._word_hashes(texts)).view(np.int64))
-
-    def _word_hashes(self, texts: Sequence[str]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-        split = [words(text) for text in texts]
-        offsets = np.concatenate([[0], np.cumsum([len(one) for one in split], dtype=np.int64)])
-        lookup = self._words.__getitem__
-        flat = map(lookup, itertools.chain.from_iterable(split))
-        return np.fromiter(flat, dtype=np.uint64, count=int(offsets[-1])), offsets.astype(np.int64)
+        return pa.array(self._whole(*self._words.of_texts(texts)).view(np.int64))
 
     def _whole(self, hashes: NDArray[np.uint64], offsets: NDArray[np.int64]) -> NDArray[np.uint64]:
         """Hash of each text's word sequence: a sum over words, each mixed with its place."""
@@ -109,9 +102,9 @@ class TextSketcher:
         rows = RMinHash.digest_matrix_from_flat_token_hashes(
             runs, offsets.astype(np.uint64), num_perm=size, seed=self._parameters.seed
         ).to_rows()
-        matrix = np.asarray(rows, dtype=np.uint32).view(np.int32)
-        starts = np.arange(0, matrix.size + 1, size, dtype=np.int32)
-        return pa.ListArray.from_arrays(pa.array(starts), pa.array(matrix.ravel()))
+        values = np.fromiter(itertools.chain.from_iterable(rows), dtype=np.uint32, count=len(rows) * size)
+        starts = np.arange(0, len(values) + 1, size, dtype=np.int32)
+        return pa.ListArray.from_arrays(pa.array(starts), pa.array(values.view(np.int32)))
 
 
 class _PatternSet:

@@ -2,7 +2,8 @@
 
 The hash is BLAKE2b under the sketch key, so that without the key nobody can test whether a given sentence is
 in a sketch, nor build prompts that collide with somebody else's. Word hashes are remembered, since the words
-of a language are few. Comes from the prompts of a batch; goes on to `sketch.phrases`.
+of a language are few; a batch of texts is split and its distinct words found by Arrow, so that Python meets each
+distinct word once. Comes from the prompts of a batch; goes on to `sketch.phrases`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,16 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
 WORD_LIMIT_BYTES: Final = 64
 """Longer words (base64, keys) are cut: they are no template's wording and would fill the memory."""
@@ -19,7 +29,8 @@ WORDS_LIMIT: Final = 4096
 """Words of one text that are read; 4,096 words are some 25,000 characters. The rest carries no template
 that the beginning does not, and a gigantic prompt must not cost more than a long one."""
 
-_REMEMBERED_LIMIT: Final = 2_000_000
+_REMEMBERED_LIMIT: Final = 500_000
+"""Words, and pieces of text that are not ASCII, of which the outcome is remembered: some 100 MB a process."""
 
 
 class _Separators(dict[int, int]):
@@ -64,12 +75,30 @@ def words(text: str) -> list[bytes]:
     >>> [word.decode() for word in words("Größe解释推理")]
     ['größe', '解释推', '释推理']
     """
+    return _folded(text).split(None, WORDS_LIMIT)[:WORDS_LIMIT]
+
+
+def _folded(text: str) -> bytes:
+    """A text whose words are what stands between spaces."""
     if text.isascii():
-        data = text.encode("ascii").translate(_ASCII)
-    else:
-        folded = unicodedata.normalize("NFKC", text).lower()
-        data = _UNSPACED.sub(_spaced, folded).translate(_SEPARATORS).encode("utf-8", "surrogatepass")
-    return data.split(None, WORDS_LIMIT)[:WORDS_LIMIT]
+        return text.encode("ascii").translate(_ASCII)
+    return " ".join(map(_PIECES.__getitem__, text.split(" "))).encode("utf-8", "surrogatepass")
+
+
+class _Pieces(dict[str, str]):
+    """What stands between two spaces, folded and remembered. Nothing in NFKC, lower case or the rules above looks
+    across a space, so pieces can be folded one by one; folding whole texts costs three times as much."""
+
+    def __missing__(self, piece: str) -> str:
+        folded = _UNSPACED.sub(_spaced, unicodedata.normalize("NFKC", piece).lower()).translate(_SEPARATORS)
+        if len(piece) < WORD_LIMIT_BYTES:
+            if len(self) >= _REMEMBERED_LIMIT:
+                self.clear()
+            self[piece] = folded
+        return folded
+
+
+_PIECES: Final = _Pieces()
 
 
 class WordHashes(dict[bytes, int]):
@@ -80,9 +109,40 @@ class WordHashes(dict[bytes, int]):
         self._key = hashlib.blake2b(key, digest_size=32, person=b"spiritsafe-word").digest()
 
     def __missing__(self, word: bytes) -> int:
-        if len(self) >= _REMEMBERED_LIMIT:
-            self.clear()
         data = word[:WORD_LIMIT_BYTES]
         value = int.from_bytes(hashlib.blake2b(data, digest_size=8, key=self._key).digest(), "little")
-        self[word] = value
+        if len(word) <= WORD_LIMIT_BYTES:
+            if len(self) >= _REMEMBERED_LIMIT:
+                self.clear()
+            self[word] = value
         return value
+
+    def of_texts(self, texts: Sequence[str]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+        """The hashes of every text's `words`, one text after the other.
+
+        Returns
+        -------
+        Hashes, shape (words,), and offsets, shape (texts + 1,), of where each text's words begin.
+        """
+        folded = [_folded(text) for text in texts]
+        ends = np.cumsum([0, *map(len, folded)], dtype=np.int64)
+        column = pa.LargeStringArray.from_buffers(len(folded), pa.py_buffer(ends), pa.py_buffer(b"".join(folded)))
+        # One more for the empty word before a leading space; what is left behind the limit is the last word.
+        split = pc.ascii_split_whitespace(column, max_splits=WORDS_LIMIT + 1)
+        coded = split.values.dictionary_encode()
+        distinct = coded.dictionary.cast(pa.large_binary()).to_pylist()
+        hashes = np.fromiter(map(self.__getitem__, distinct), dtype=np.uint64, count=len(distinct))
+        codes = coded.indices.to_numpy()
+        real = np.fromiter(map(len, distinct), dtype=np.int64, count=len(distinct))[codes] > 0
+        offsets = np.concatenate([[0], np.cumsum(real)])[split.offsets.to_numpy()]
+        return _cut(hashes[codes[real]], offsets)
+
+
+def _cut(hashes: NDArray[np.uint64], offsets: NDArray[np.int64]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """At most `WORDS_LIMIT` words a text."""
+    counts = np.diff(offsets)
+    if not np.any(counts > WORDS_LIMIT):
+        return hashes, offsets
+    place = np.arange(len(hashes)) - np.repeat(offsets[:-1], counts)
+    kept = np.minimum(counts, WORDS_LIMIT)
+    return hashes[place < WORDS_LIMIT], np.concatenate([[0], np.cumsum(kept)])
