@@ -41,7 +41,7 @@ from spiritsafe.sketch.intake import take_in
 PAGE: Final = Path(__file__).with_suffix(".md")
 FLOOR_SEEDS: Final = (101, 102, 103)
 ALIKE_SEEDS: Final = tuple(range(201, 212))
-"""Seeds that nothing was tuned on: the thresholds were set on the presets `demo` and `floor-dev`, seeds 0 to 3."""
+"""Seeds that nothing was tuned on: the thresholds were set on the preset `demo`, seeds 0 and 1."""
 
 
 def shared(name: str) -> Path | None:
