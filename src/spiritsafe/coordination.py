@@ -182,12 +182,12 @@ def _tie(read: Actions, engine: Engine, *, objects_are_actors: bool | None, tell
     tell("tie", 1, 3)
     actors = engine.keep(steps.numbered_actors(pairs), "actors")
     shared = engine.keep(steps.shared_objects(pairs, actors), "shared")
-    ids = engine.arrow(actors).sort_by("number")["actor"].combine_chunks()
-    held = engine.arrow(shared).sort_by([("object_number", "ascending"), ("number", "ascending")])
+    ids = engine.arrow(actors.order_by("number"))["actor"].combine_chunks()
+    held = engine.arrow(shared.order_by(["object_number", "number"]))
     tell("tie", 2, 3)
     timed = "time" in read.table.column_names
-    tied = engine.arrow(steps.tied(shared, most_holders=max(int(MOST_SHARE * len(ids)), 2)))
-    tied = tied.sort_by([(name, "ascending") for name in ("object_number", "one", "other", "near")])
+    tied = steps.tied(shared, most_holders=max(int(MOST_SHARE * len(ids)), 2))
+    tied = engine.arrow(tied.order_by(["object_number", "one", "other", "near"]))
     tell("tie", 3, 3)
     first, second = _numbers(tied, "one"), _numbers(tied, "other")
     number = _numbers(held, "object_number")
@@ -213,7 +213,7 @@ def _tie(read: Actions, engine: Engine, *, objects_are_actors: bool | None, tell
 
 
 def _numbers(table: pa.Table, name: str) -> Ints:
-    numbers: Ints = table[name].to_numpy().astype(np.int64)
+    numbers: Ints = table[name].to_numpy().astype(np.int64, copy=False)
     return numbers
 
 
