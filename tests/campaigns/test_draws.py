@@ -13,7 +13,7 @@ from spiritsafe.links.confirmation import Pairs
 def pairs(edges: list[tuple[int, int]], probability: float = 0.99) -> Pairs:
     ends = sorted((min(edge), max(edge)) for edge in edges)
     one, other = (np.array([edge[side] for edge in ends], dtype=np.int64) for side in (0, 1))
-    return Pairs(one, other, np.ones(len(ends), dtype=np.int64), np.full(len(ends), probability))
+    return Pairs(one, other, np.full(len(ends), probability))
 
 
 def clique(first: int, size: int) -> list[tuple[int, int]]:

@@ -61,11 +61,10 @@ class Kinds:
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Parallel arrays, one entry a tied pair: actor numbers `one` < `other`, ties in common, P(one hand)."""
+    """Parallel arrays, one entry a tied pair: actor numbers `one` < `other`, P(one hand)."""
 
     one: Ints
     other: Ints
-    ties: Ints
     probability: Floats
 
 
@@ -117,7 +116,7 @@ def pair_probabilities(ties: Ties, acts: Acts, *, actors: int, seed: int) -> Bel
     together = -np.expm1(-np.bincount(pair, weights=nats, minlength=len(key)))
     probability = np.maximum(together, _by_halves(ties, pair, nats, chance, (one, other), seed=seed))
     has_tie = near > 0
-    pairs = Pairs(one[has_tie], other[has_tie], near[has_tie], probability[has_tie])
+    pairs = Pairs(one[has_tie], other[has_tie], probability[has_tie])
     return Believed(pairs, kinds, believed)
 
 
