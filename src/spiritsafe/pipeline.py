@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -124,8 +125,13 @@ def find_campaigns(
     settings = settings or load_settings({})
     options = options or ReadOptions()
     tell = progress or (lambda _stage, _done, _total: None)
-    with staged_folder(Path(out), kind="scan") as folder, _workplace(settings) as (scratch, engine):
+    with (
+        staged_folder(Path(out), kind="scan") as folder,
+        _workplace(settings) as (scratch, engine),
+        ThreadPoolExecutor(1) as aside,
+    ):
         source = open_source(requests, options)
+        digests = aside.submit(source.inputs)
         task = sketch_task(settings, options, scratch)
         beside = read_beside(
             accounts=_path(accounts),
@@ -141,7 +147,7 @@ def find_campaigns(
         groups = _judge(seen, engine, first_us=intake.first_us)
         run = describe_run(
             intake,
-            inputs=_input_files(source.inputs(), beside),
+            inputs=_input_files(digests.result(), beside),
             settings=settings.public(),
             seed=settings.seed,
             engine=engine.name,
@@ -155,8 +161,10 @@ def find_campaigns(
         found = Findings(
             run, groups, seen.facts, seen.log, seen.signals, quarantine, beside.known, appeal_to=settings.appeal_to
         )
+        # Half of writing is Python, which one core does; the other half the engine's, in other files.
+        events = aside.submit(_write_events, groups, seen, engine, folder)
         write_results(found, folder)
-        _write_events(groups, seen, engine, folder)
+        events.result()
         tell("write", 1, 1)
     return ScanResult(out=Path(out), run=run, groups=tuple(groups))
 
