@@ -28,9 +28,8 @@ if TYPE_CHECKING:
     from spiritsafe.events.validate import RawRows
 
 BATCH_BYTES: Final = 64 << 20
-SHARD_ROWS: Final = 100_000
-"""Row groups are put together up to about this many rows: some four seconds' work. Of shards of 250,000 a million rows
-make four, and two workers are done 6 % apart; each shard reads the file's footer again, which takes 10 ms."""
+SHARD_ROWS: Final = 250_000
+"""Row groups are put together up to about this many rows: enough work for a process to be worth its start."""
 _TAIL_BYTES: Final = 8
 _SPOOL_RATIO: Final = 64
 """Parquet is compressed within; what shrinks more than so by a compressor around it is a bomb."""
