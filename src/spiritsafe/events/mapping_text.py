@@ -44,7 +44,7 @@ def dump_mapping(
     if mapping.timezone:
         lines.append(f"timezone = {_quoted(mapping.timezone)}")
     if mapping.carry is not None:
-        lines += ["# Columns that go along under their own names. Remove the line to carry all that are left."]
+        lines += ["# Columns that the reader hands on (no result holds them). Remove the line to hand on all."]
         lines.append(f"carry = {_array(mapping.carry)}")
     for schema in _TABLES:
         table = schema.name
