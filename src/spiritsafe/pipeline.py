@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
+from spiritsafe.campaigns import attested as campaign_attested
 from spiritsafe.campaigns import events as campaign_events
 from spiritsafe.campaigns.background import log_of
 from spiritsafe.campaigns.facts import gather
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 
     import ibis.expr.types as ir
 
-    from spiritsafe.campaigns.facts import GroupFacts, Log
+    from spiritsafe.campaigns.facts import Attested, GroupFacts, Log
     from spiritsafe.campaigns.model import Group, Run
     from spiritsafe.engine import Engine
     from spiritsafe.events.beside import Beside
@@ -191,9 +192,23 @@ def _look(intake: Intake, beside: Beside, engine: Engine, tell: Progress, *, tac
     things = engine.arrow(shared_things(requests, signals, accounts))
     tell("links", 2, 2)
     table = engine.arrow(signals).sort_by("account")
-    log = log_of(table, observable=intake.observable | beside.observable, attestations=beside.attestations)
+    attested = _attested(table, beside.attestations, requests, engine)
+    log = log_of(table, observable=intake.observable | beside.observable, attested=attested)
     holdings = weigh(phrases, things, accounts=log.accounts)
     return _Seen(requests, table, log, gather(tie(holdings, accounts=log.accounts), holdings))
+
+
+def _attested(
+    signals: pa.Table, attestations: pa.Table | None, requests: ir.Table, engine: Engine
+) -> dict[int, Attested] | None:
+    """Who vouches for which accounts, and for how many of their exchanges; None when nobody was asked."""
+    if attestations is None:
+        return None
+    periods = campaign_attested.periods(signals, attestations)
+    if not periods.num_rows:
+        return {}
+    counts = engine.arrow(campaign_attested.covered(requests, engine.table(periods, "attested")))
+    return campaign_attested.attested(signals, attestations, counts)
 
 
 def _judge(seen: _Seen, engine: Engine, *, first_us: int) -> list[Group]:

@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 import pyarrow as pa
 import pytest
 
+from spiritsafe.campaigns import attested as campaign_attested
 from spiritsafe.campaigns import events as campaign_events
 from spiritsafe.engine import epoch_s, open_engine
-from spiritsafe.events.model import ACCOUNTS, ACTIONS, REQUESTS
+from spiritsafe.events.model import ACCOUNTS, ACTIONS, REQUESTS, UTC_US
 from spiritsafe.links import actions as acts
 from spiritsafe.links import habitual_phrases, shared_things
 from spiritsafe.signals import TACTICS, account_signals, text_tactics
@@ -108,6 +109,18 @@ def actions() -> pa.Table:
     return pa.Table.from_pylist(rows, schema=ACTIONS.arrow())
 
 
+def in_force() -> pa.Table:
+    """Attestations of a few accounts, with edges inside the log, to the microsecond."""
+    base = datetime(2026, 3, 1, tzinfo=UTC)
+    rows = [
+        {"account": n, "attestation": n % 3, "not_before": base + timedelta(days=n, microseconds=n),
+         "expires_at": base + timedelta(days=n + 2)}
+        for n in range(8)
+    ]  # fmt: skip
+    kinds = {"account": pa.int64(), "attestation": pa.int64(), "not_before": UTC_US, "expires_at": UTC_US}
+    return pa.Table.from_pylist(rows, schema=pa.schema(list(kinds.items())))
+
+
 def path(name: str) -> dict[str, list[dict[str, object]]]:
     """Every table step of a scan, as sorted rows."""
     with open_engine(name, Options()) as engine:
@@ -154,6 +167,7 @@ def path(name: str) -> dict[str, list[dict[str, object]]]:
             "phrases": phrases,
             "things": shared_things(requests, signals, accounts, most_share=1),
             "exchanges": campaign_events.exchanges(requests, members),
+            "covered": campaign_attested.covered(requests, engine.table(in_force(), "in-force")),
             "activity": campaign_events.activity(requests, members, first_s=1_772_323_200),
             "evidence": campaign_events.evidence(requests, engine.table(values, "values")),
             "seconds": raw.select("event_id", second=epoch_s(raw.time)),
@@ -180,6 +194,7 @@ def both():
         "phrases",
         "things",
         "exchanges",
+        "covered",
         "activity",
         "evidence",
         "seconds",
@@ -231,3 +246,23 @@ def test_seconds_are_whole_and_right(both):
     table = log()
     told = dict(zip(table["event_id"].to_pylist(), table["time"].cast(pa.int64()).to_pylist(), strict=True))
     assert all(row["second"] == told[row["event_id"]] // 1_000_000 for row in both[0]["seconds"][1:])
+
+
+@pytest.mark.parametrize("name", ["duckdb", "spark"])
+def test_evidence_comes_in_one_order_on_either_engine(name):
+    rows = {"campaign_id": "c-1", "kind": "content", "thing": "phrase", "account_id": "a"}
+    made = [
+        {
+            **rows,
+            "value": str(n % 3),
+            "event_id": f"e{n}",
+            "time": datetime(2026, 3, 1, 0, n, tzinfo=UTC),
+            "rank": n // 3,
+        }
+        for n in range(30)
+    ]
+    random.Random(4).shuffle(made)
+    with open_engine(name, Options()) as engine:
+        kept = engine.keep(engine.table(pa.Table.from_pylist(made), "made"), "kept")
+        told = engine.arrow(campaign_events.in_order(kept)).to_pylist()
+    assert [(row["value"], row["time"]) for row in told] == sorted((row["value"], row["time"]) for row in made)

@@ -21,7 +21,7 @@ from spiritsafe.events.model import (
     Rejected,
     TableSchema,
 )
-from spiritsafe.events.tables import read_table
+from spiritsafe.events.tables import one_row_an_account, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +37,8 @@ LABELS: Final = TableSchema(
         Column("label", pa.string(), "what the operator already holds of it", required=True),
     ),
 )
+
+_ONE_ROW_AN_ACCOUNT: Final = frozenset({"accounts", "labels"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,9 @@ def read_beside(
             table = pa.Table.from_batches(
                 [pseudonymiser.batch(batch) for batch in table.to_batches()], schema=table.schema
             )
+        if name in _ONE_ROW_AN_ACCOUNT:
+            table, repeated = one_row_an_account(table, str(path))
+            rejected = rejected + repeated
         tables[name] = _complete(table, schema)
         refused += rejected
         files.append((str(path), _digest(path), _size(path), table.num_rows))

@@ -39,7 +39,8 @@ def account_signals(requests: ir.Table, accounts: ir.Table | None, *, tactics: S
     `first_s`, `last_s` (epoch seconds), `active_hours` (distinct hours of the log with traffic),
     `clock_hours` (distinct hours of the day), `input_tokens`, `output_tokens`, `distinct_prompts`,
     `limited_exchanges` (status 429), `refused_exchanges`, `logprob_exchanges`, `addresses`, `models`,
-    `organization_id`, `organization_verified`, and `<tactic>_exchanges` for each tactic.
+    `organization_id`, `organization_verified` (null where neither table knows: not to know is no answer), and
+    `<tactic>_exchanges` for each tactic.
     """
     import ibis
 
@@ -94,7 +95,7 @@ def _with_account_facts(found: ir.Table, accounts: ir.Table | None) -> ir.Table:
         joined = found.left_join(facts, "account_id").drop("account_id_right")
         organization_id = joined.told_organization_id.fill_null(joined.seen_organization_id)
         verified = joined.told_organization_verified.fill_null(joined.seen_organization_verified)
-    return joined.mutate(organization_id=organization_id, organization_verified=verified.fill_null(False)).drop(
+    return joined.mutate(organization_id=organization_id, organization_verified=verified).drop(
         *[name for name in joined.columns if name.startswith(("seen_", "told_"))]
     )
 

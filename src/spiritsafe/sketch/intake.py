@@ -189,7 +189,7 @@ def _drop_repeated_ids(requests: ir.Table, engine: Engine) -> tuple[ir.Table, pa
     import ibis
 
     counted = requests.group_by("event_id").agg(rows=requests.count())
-    again = engine.arrow(engine.keep(counted.filter(counted.rows > 1), "repeated"))
+    again = engine.arrow(engine.keep(counted.filter(counted.rows > 1), "repeated")).sort_by("event_id")
     order = [requests[ROW]] if ROW in requests.columns else [requests.time, requests.account_id]
     ranked = requests.mutate(_rank=ibis.row_number().over(group_by=requests.event_id, order_by=order))
     kept = engine.keep(ranked.filter(ranked._rank == 0).drop("_rank"), "unique")
