@@ -23,6 +23,7 @@ from spiritsafe.campaigns import events as campaign_events
 from spiritsafe.campaigns.background import log_of
 from spiritsafe.campaigns.facts import gather
 from spiritsafe.campaigns.holdings import tie, weigh
+from spiritsafe.campaigns.labels import with_labels
 from spiritsafe.campaigns.model import InputFile, Verdict
 from spiritsafe.campaigns.results import Findings, write_results
 from spiritsafe.campaigns.run import describe_run
@@ -146,6 +147,8 @@ def find_campaigns(
         seen = _look(intake, beside, engine, tell, tactics=tactic_names(intake.requests, task))
         tell("judge", 0, 1)
         groups = _judge(seen, engine, first_us=intake.first_us)
+        groups, evidence = _lead_back(groups, seen, engine)
+        groups = with_labels(groups, beside.known)
         run = describe_run(
             intake,
             inputs=_input_files(digests.result(), beside),
@@ -155,7 +158,7 @@ def find_campaigns(
             accounts=seen.log.accounts,
             account_columns=beside.observable,
             detection_limit=detection_limit,
-            warnings=(FLOOR_WARNING,),
+            warnings=(FLOOR_WARNING, *_unused(beside)),
         )
         quarantine = pa.concat_tables([intake.quarantine, beside.quarantine])
         tell("write", 0, 1)
@@ -163,7 +166,7 @@ def find_campaigns(
             run, groups, seen.facts, seen.log, seen.signals, quarantine, beside.known, appeal_to=settings.appeal_to
         )
         # Half of writing is Python, which one core does; the other half the engine's, in other files.
-        events = aside.submit(_write_events, groups, seen, engine, folder)
+        events = aside.submit(_write_events, groups, seen, evidence, engine, folder)
         write_results(found, folder)
         events.result()
         tell("write", 1, 1)
@@ -229,12 +232,31 @@ def _judge(seen: _Seen, engine: Engine, *, first_us: int) -> list[Group]:
     ]
 
 
-def _write_events(groups: Sequence[Group], seen: _Seen, engine: Engine, folder: Path) -> None:
-    """The two files that are as long as the log."""
+def _lead_back(groups: list[Group], seen: _Seen, engine: Engine) -> tuple[list[Group], ir.Table]:
+    """From each campaign's evidence to events: the first few beside the statements, all in a table."""
+    values = engine.table(campaign_events.evidence_values(groups, seen.facts), "evidence-values")
+    evidence = engine.keep(campaign_events.evidence(seen.requests, values), "evidence")
+    examples = engine.arrow(campaign_events.first_examples(evidence))
+    return campaign_events.with_examples(groups, seen.facts, examples), evidence
+
+
+def _write_events(groups: Sequence[Group], seen: _Seen, evidence: ir.Table, engine: Engine, folder: Path) -> None:
+    """The two files that may be as long as the log."""
     members = engine.table(campaign_events.membership(groups, seen.facts, accused_only=True), "accused")
     engine.write(campaign_events.exchanges(seen.requests, members), folder / "exchanges.parquet", "exchanges/1.0")
-    values = engine.table(campaign_events.evidence_values(groups, seen.facts), "evidence-values")
-    engine.write(campaign_events.evidence(seen.requests, values), folder / "evidence.parquet", "evidence/1.0")
+    engine.write(campaign_events.in_order(evidence), folder / "evidence.parquet", "evidence/1.0")
+
+
+def _unused(beside: Beside) -> list[str]:
+    """What was given beside the log and does not count, so that nobody believes it did."""
+    told = []
+    if beside.account_events is not None:
+        told.append("--account-events was given, and this version does not use it: no judgement rests on those events.")
+    if beside.quarantine.num_rows:
+        codes = ", ".join(sorted(set(beside.quarantine["code"].to_pylist())))
+        rows = "1 row" if beside.quarantine.num_rows == 1 else f"{beside.quarantine.num_rows:,} rows"
+        told.append(f"Refused of the tables beside the log: {rows} ({codes}); see quarantine.parquet.")
+    return told
 
 
 def sketch_task(settings: Settings, options: ReadOptions, scratch: Path) -> SketchTask:
