@@ -9,7 +9,6 @@ The rooms are pure; what has an effect (files, keys, the engine) is here and in 
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,13 +28,13 @@ from spiritsafe.engine import open_engine
 from spiritsafe.events.beside import read_beside
 from spiritsafe.events.identity import open_pseudonymiser
 from spiritsafe.events.sources import ReadOptions, open_source
-from spiritsafe.files import staged_folder
+from spiritsafe.files import scratch_folder, staged_folder
 from spiritsafe.keys import ensure_key, open_keys
 from spiritsafe.links import habitual_phrases, shared_things
 from spiritsafe.settings import load_settings
 from spiritsafe.signals import account_signals, text_tactics
 from spiritsafe.signals.batch import number_accounts
-from spiritsafe.sketch.intake import tactic_names, take_in, write_sketches_file
+from spiritsafe.sketch.intake import check_sketches_file, tactic_names, take_in, write_sketches_file
 from spiritsafe.sketch.model import SketchParameters
 from spiritsafe.sketch.table import SketchTask
 
@@ -98,7 +97,7 @@ def find_campaigns(
     requests
         The log: files, folders, globs or fsspec URLs; or sketches that `spiritsafe sketch` wrote.
     out
-        The result folder. It appears whole or not at all; an earlier result of ours is replaced.
+        The result folder. It appears whole or not at all; an earlier scan is replaced, anything else refused.
     accounts, account_events, attestations, known
         The tables beside the log, each optional; `known` has `account_id` and `label`.
     until_us
@@ -124,7 +123,9 @@ def find_campaigns(
     settings = settings or load_settings({})
     options = options or ReadOptions()
     tell = progress or (lambda _stage, _done, _total: None)
-    with staged_folder(Path(out), kind="scan") as folder, _workplace(settings) as (scratch, engine):
+    beside_the_log = (accounts, account_events, attestations, known, settings.home)
+    read = [*_listed(requests), *(path for path in beside_the_log if path is not None)]
+    with staged_folder(Path(out), kind="scan", inputs=read) as folder, _workplace(settings) as (scratch, engine):
         source = open_source(requests, options)
         task = sketch_task(settings, options, scratch)
         beside = read_beside(
@@ -241,7 +242,8 @@ def write_sketch_file(
     requests, options, settings, progress
         As for `find_campaigns`.
     out
-        The file; it appears whole or not at all. Refused rows, if any, go to `<out>.quarantine.parquet`.
+        The file; it appears whole or not at all, in place of earlier sketches but of nothing else. Refused rows,
+        if any, go to `<out>.quarantine.parquet`.
 
     Returns
     -------
@@ -250,6 +252,7 @@ def write_sketch_file(
     settings = settings or load_settings({"pseudonymise": True})
     options = options or ReadOptions(keep_raw=False)
     tell = progress or (lambda _stage, _done, _total: None)
+    check_sketches_file(Path(out), _listed(requests))
     with _workplace(settings) as (scratch, engine):
         source = open_source(requests, options)
         task = sketch_task(settings, options, scratch)
@@ -263,10 +266,14 @@ def write_sketch_file(
 @contextlib.contextmanager
 def _workplace(settings: Settings) -> Iterator[tuple[Path, Engine]]:
     with (
-        tempfile.TemporaryDirectory(prefix="spiritsafe-", dir=settings.temp_dir) as name,
-        open_engine(settings.engine, settings, scratch=Path(name)) as engine,
+        scratch_folder(settings.temp_dir) as scratch,
+        open_engine(settings.engine, settings, scratch=scratch) as engine,
     ):
-        yield Path(name), engine
+        yield scratch, engine
+
+
+def _listed(paths: str | Path | Sequence[str | Path]) -> list[str | Path]:
+    return [paths] if isinstance(paths, str | Path) else list(paths)
 
 
 def _path(path: str | Path | None) -> str | None:

@@ -64,13 +64,16 @@ def score(
     import msgspec
 
     from spiritsafe.cli.progress import progress_bar
-    from spiritsafe.files import staged_folder
+    from spiritsafe.files import check_folder, staged_folder
     from spiritsafe.proving.score_report import score_text
 
+    wanted = _wanted(world, scans, pairs)
+    if out is not None:
+        check_folder(out, kind="score", inputs=[folder for one in wanted for pair in one for folder in pair])
     with progress_bar(show=not quiet and not as_json) as progress:
         cards = [
             _scorecard(one, prevalences=prevalences, first_flag=first_flag, seed=seed, progress=progress)
-            for one in _wanted(world, scans, pairs)
+            for one in wanted
         ]
     encode = msgspec.json.Encoder(order="deterministic").encode
     if out is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -62,12 +63,14 @@ def scan(
     """
     from spiritsafe.cli.progress import progress_bar
     from spiritsafe.cli.reading import read_options
+    from spiritsafe.files import check_folder
     from spiritsafe.pipeline import find_campaigns
     from spiritsafe.settings import load_settings
 
     flags = {"engine": engine, "workers": workers, "pseudonymise": pseudonymise or None}
     settings = load_settings({name: value for name, value in flags.items() if value is not None})
     told = {"detection_limit": _detection_limit(injected)} if injected else {}
+    check_folder(Path(out), kind="scan", inputs=[one for one in (given["map_path"], injected) if one is not None])
     tables = {name: given.pop(name) for name in ("accounts", "account_events", "attestations", "known")}
     with progress_bar(show=not quiet and not as_json) as progress:
         found = find_campaigns(
@@ -88,8 +91,6 @@ def scan(
 
 def _detection_limit(injected: str) -> str:
     """The sentence of an earlier `prove inject`, from its folder or its `inject.json`."""
-    from pathlib import Path
-
     import msgspec
 
     from spiritsafe.errors import InputError

@@ -8,7 +8,7 @@ kept one by one, so that a killed run goes on where it stopped. Read `inject_log
 
 from __future__ import annotations
 
-import tempfile
+import shutil
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -17,7 +17,7 @@ import msgspec
 
 from spiritsafe import __version__
 from spiritsafe.errors import UsageError
-from spiritsafe.files import MARKER, DestinationError, write_atomically, write_parquet
+from spiritsafe.files import MARKER, check_folder, fault_of, scratch_folder, write_atomically, write_parquet
 from spiritsafe.proving.inject_log import Log, copy_log
 from spiritsafe.proving.inject_plant import plant
 from spiritsafe.proving.inject_result import InjectResult, Plan, Trial, detection_limit_sentence, summarise
@@ -95,10 +95,9 @@ def inject_campaigns(
     grid = [
         (stealth, size, k) for k in range(repeats) for size in sorted(set(sizes)) for stealth in sorted(set(stealths))
     ]
-    _claim(out)
+    out = _claim(out, [*logs, *([] if accounts is None else [accounts])])
     tell("copy", 0, 1)
-    with tempfile.TemporaryDirectory(prefix=".copy.", dir=out) as folder:
-        work = Path(folder)
+    with scratch_folder(out, prefix=".copy.") as work:
         log = copy_log(logs, accounts, work, options=options, seed=seed)
         _keep_plan(
             out,
@@ -125,20 +124,19 @@ def inject_campaigns(
     return result
 
 
-def _claim(out: Path) -> None:
-    """Make or recognise the output folder."""
-    if out.exists() and not (out / MARKER).is_file() and (not out.is_dir() or any(out.iterdir())):
-        raise DestinationError(f"{out} exists and is not a spiritsafe result", hint="choose a new folder for --out")
-    (out / "trials").mkdir(parents=True, exist_ok=True)
-    if not (out / MARKER).is_file():
-        write_atomically(out / MARKER, b"inject\n")
-    elif (out / MARKER).read_text(encoding="utf-8").strip() != "inject":
-        raise DestinationError(f"{out} is a result of another command", hint="choose a new folder for --out")
+def _claim(out: Path, inputs: Sequence[str | Path]) -> Path:
+    """Make or recognise the output folder: where it is, links followed."""
+    out = check_folder(out, kind="inject", inputs=inputs)
+    # The marker first: a folder of ours without it would be nobody's when the next run looks.
+    write_atomically(out / MARKER, b"inject\n")
+    try:
+        (out / "trials").mkdir(exist_ok=True)
+    except OSError as error:
+        raise fault_of(error, out) from error
     # What a killed run left of its copy goes first: it holds prompts.
-    import shutil
-
     for left in out.glob(".copy.*"):
         shutil.rmtree(left, ignore_errors=True)
+    return out
 
 
 def _keep_plan(out: Path, plan: Plan) -> None:
@@ -181,8 +179,8 @@ class _Runner:
         """Verdict and members of every group that a scan finds."""
         import pyarrow.parquet as pq
 
-        with tempfile.TemporaryDirectory(dir=self._work) as folder:
-            out = Path(folder) / "scan"
+        with scratch_folder(self._work) as folder:
+            out = folder / "scan"
             self._scan(logs, accounts, out)
             rows = pq.read_table(out / "groups.parquet", columns=["verdict", "account_ids"]).to_pylist()
         return [(row["verdict"], set(row["account_ids"])) for row in rows]
@@ -203,13 +201,13 @@ class _Runner:
             texts=self._texts,
             seed=(self._seed, stealth, size, repeat),
         )
-        with tempfile.TemporaryDirectory(dir=self._work) as folder:
-            requests = Path(folder) / "planted.parquet"
+        with scratch_folder(self._work) as folder:
+            requests = folder / "planted.parquet"
             write_parquet(planted.requests, requests, REQUESTS.tag)
             accounts = self.log.accounts_file
             if planted.profiles is not None and accounts is not None:
                 own = pq.read_table(accounts).replace_schema_metadata(None)
-                accounts = Path(folder) / "accounts.parquet"
+                accounts = folder / "accounts.parquet"
                 both = pa.concat_tables([own, planted.profiles.select(own.column_names)], promote_options="permissive")
                 write_parquet(both, accounts, ACCOUNTS.tag)
             groups = self.groups([*self.log.files, requests], accounts)
