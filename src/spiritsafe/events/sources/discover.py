@@ -19,9 +19,9 @@ from spiritsafe.events.model import REQUESTS, Batch, Shard, TableSchema
 from spiritsafe.events.sources.errors import (
     ColumnTypeError,
     MixedInputError,
-    NaiveTimeError,
     NoRowsError,
     missing_columns,
+    naive_time,
 )
 from spiritsafe.events.sources.parquet import check_extent, check_names, parquet_file, raw_groups, row_group_ranges
 from spiritsafe.events.sources.sniff import SAMPLE_ROWS, Kind, kind_of
@@ -246,14 +246,7 @@ def _check_types(url: str, arrow: pa.Schema, options: ReadOptions, schema: Table
             )
         is_time = pa.types.is_timestamp(column.type) and pa.types.is_timestamp(kind)
         if is_time and kind.tz is None and not options.timezone:
-            raise _naive(url, name)
-
-
-def _naive(url: str, name: str) -> NaiveTimeError:
-    return NaiveTimeError(
-        f"{url}: {name} has no offset from UTC",
-        hint="say in which zone the log was written: --timezone UTC, or --timezone America/New_York",
-    )
+            raise naive_time(url, name)
 
 
 # --- line formats -----------------------------------------------------------------------------------------
@@ -292,7 +285,7 @@ def _judged(url: str, batch: Batch, schema: TableSchema, count: int) -> tuple[st
     """The contract columns of a sample; an error where every row of it fails for want of a time zone."""
     naive = [row for row in batch.rejected if row.code == "events.naive_time"]
     if naive and not batch.table.num_rows and len(naive) >= min(count, len(batch.rejected)):
-        raise _naive(url, "time" if "time" in schema.by_name else "a time")
+        raise naive_time(url, "time" if "time" in schema.by_name else "a time")
     return tuple(name for name in schema.by_name if name in batch.table.schema.names)
 
 

@@ -14,6 +14,7 @@ from spiritsafe.events.sources.errors import TimezoneError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping as Dict
+    from pathlib import Path
 
     from spiritsafe.events.mapping import Mapping
 
@@ -50,6 +51,8 @@ class ReadOptions:
         Passed to fsspec as they are, e.g. `{"endpoint_url": "https://minio.example"}`.
     columns
         Read these columns only (contract or extra names; required ones always); None reads all.
+    memory_limit_bytes, temp_dir
+        What a query may use: memory, and the folder for what does not fit in it (None: the system's).
 
     Raises
     ------
@@ -67,6 +70,8 @@ class ReadOptions:
     format: str | None = None
     storage_options: Dict[str, str] = field(default_factory=dict)
     columns: tuple[str, ...] | None = None
+    memory_limit_bytes: int = 3 << 30
+    temp_dir: Path | None = None
 
     def __post_init__(self) -> None:
         if self.timezone is None:
