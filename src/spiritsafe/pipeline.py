@@ -121,7 +121,7 @@ def find_campaigns(
         A file is broken or is not what it claims; nothing was written.
     """
     settings = settings or load_settings({})
-    options = options or ReadOptions()
+    options = options or ReadOptions.under(settings)
     tell = progress or (lambda _stage, _done, _total: None)
     beside_the_log = (accounts, account_events, attestations, known, settings.home)
     read = [*_listed(requests), *(path for path in beside_the_log if path is not None)]
@@ -250,7 +250,7 @@ def write_sketch_file(
     `rows_kept` and `rows_refused`.
     """
     settings = settings or load_settings({"pseudonymise": True})
-    options = options or ReadOptions(keep_raw=False)
+    options = options or ReadOptions.under(settings, keep_raw=False)
     tell = progress or (lambda _stage, _done, _total: None)
     check_sketches_file(Path(out), _listed(requests))
     with _workplace(settings) as (scratch, engine):

@@ -54,13 +54,15 @@ def doctor(
     from spiritsafe.cli.progress import progress_bar
     from spiritsafe.cli.reading import read_options
     from spiritsafe.events.doctor import DeadLogError, UnreadableLogError, examine
+    from spiritsafe.settings import load_settings
 
     if write_map is not None:
         _check_map(Path(write_map), force=force)
+    settings = load_settings({"timezone": reading.pop("timezone")})
     with progress_bar(show=not as_json) as progress:
         examined = examine(
             logs,
-            options=read_options(**reading),
+            options=read_options(settings, **reading),
             accounts=accounts,
             map_path=write_map or reading["map_path"],
             rows=rows,

@@ -96,14 +96,16 @@ def inject(
     from spiritsafe.cli.reading import read_options
     from spiritsafe.proving.inject import inject_campaigns
     from spiritsafe.proving.inject_texts import composed_texts
+    from spiritsafe.settings import load_settings
 
+    settings = load_settings({"timezone": given.pop("timezone")})
     with progress_bar(show=not quiet and not as_json) as progress:
         result = inject_campaigns(
             logs,
             out=out,
             texts=composed_texts(prompts),
             texts_name=", ".join(path.name for path in prompts) or "bundled sample",
-            options=read_options(**given),
+            options=read_options(settings, **given),
             accounts=accounts,
             sizes=sizes,
             stealths=stealth,

@@ -68,7 +68,7 @@ def scan(
     from spiritsafe.settings import load_settings
 
     flags = {"engine": engine, "workers": workers, "pseudonymise": pseudonymise or None}
-    settings = load_settings({name: value for name, value in flags.items() if value is not None})
+    settings = load_settings({**flags, "timezone": given.pop("timezone")})
     told = {"detection_limit": _detection_limit(injected)} if injected else {}
     check_folder(Path(out), kind="scan", inputs=[one for one in (given["map_path"], injected) if one is not None])
     tables = {name: given.pop(name) for name in ("accounts", "account_events", "attestations", "known")}
@@ -78,7 +78,7 @@ def scan(
             out=out,
             **tables,
             until_us=None if until is None else _microseconds(until),
-            options=read_options(**given, keep_raw=not settings.pseudonymise),
+            options=read_options(settings, **given, keep_raw=not settings.pseudonymise),
             settings=settings,
             progress=progress,
             **told,

@@ -43,13 +43,13 @@ def sketch(
     from spiritsafe.pipeline import write_sketch_file
     from spiritsafe.settings import load_settings
 
-    flags = {"workers": workers, "pseudonymise": not keep_ids}
-    settings = load_settings({name: value for name, value in flags.items() if value is not None})
+    flags = {"workers": workers, "pseudonymise": not keep_ids, "timezone": given.pop("timezone")}
+    settings = load_settings(flags)
     with progress_bar(show=not quiet and not as_json) as progress:
         counts = write_sketch_file(
             requests,
             out=out,
-            options=read_options(**given, keep_raw=False),
+            options=read_options(settings, **given, keep_raw=False),
             settings=settings,
             progress=progress,
         )

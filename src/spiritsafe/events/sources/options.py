@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 import zoneinfo
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from spiritsafe.events.sources.errors import TimezoneError
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from spiritsafe.events.mapping import Mapping
+    from spiritsafe.settings import Settings
 
 MAX_ROWS: Final = 65_536
 """Rows in a batch, at most."""
@@ -82,6 +83,16 @@ class ReadOptions:
             raise TimezoneError(
                 f"{self.timezone!r} is not a time zone", hint="use an IANA name such as Europe/Paris or UTC"
             ) from error
+
+    @classmethod
+    def under(cls, settings: Settings, **chosen: Any) -> ReadOptions:
+        """Options where the operator's settings hold: time zone, memory, temporary folder; `chosen` as given."""
+        return cls(
+            timezone=settings.timezone,
+            memory_limit_bytes=settings.memory_limit_bytes,
+            temp_dir=settings.temp_dir,
+            **chosen,
+        )
 
     def latest_us(self) -> int:
         """The latest time that a request can have: a day from now, for clocks that run ahead."""
