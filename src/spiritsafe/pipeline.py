@@ -87,7 +87,7 @@ def find_campaigns(
     until_us: int | None = None,
     options: ReadOptions | None = None,
     settings: Settings | None = None,
-    detection_limit: str = ASK_INJECT,
+    detection_limit: str | Callable[[Sequence[InputFile]], str] = ASK_INJECT,
     progress: Progress | None = None,
 ) -> ScanResult:
     """Find groups of accounts that act as one, judge each, and write what was found to `out`.
@@ -107,7 +107,7 @@ def find_campaigns(
     settings
         Engine, memory, workers, keys; by default from the environment and `spiritsafe.toml`.
     detection_limit
-        A sentence on what this log could hide, printed when nothing is found.
+        A sentence on what this log could hide, printed when nothing is found; or what makes it from the files read.
     progress
         Called with (stage, done, total).
 
@@ -140,15 +140,16 @@ def find_campaigns(
         seen = _look(intake, beside, engine, tell, tactics=tactic_names(intake.requests, task))
         tell("judge", 0, 1)
         groups = _judge(seen, engine, first_us=intake.first_us)
+        inputs = _input_files(source.inputs(), beside)
         run = describe_run(
             intake,
-            inputs=_input_files(source.inputs(), beside),
+            inputs=inputs,
             settings=settings.public(),
             seed=settings.seed,
             engine=engine.name,
             accounts=seen.log.accounts,
             account_columns=beside.observable,
-            detection_limit=detection_limit,
+            detection_limit=detection_limit if isinstance(detection_limit, str) else detection_limit(inputs),
             warnings=(FLOOR_WARNING,),
         )
         quarantine = pa.concat_tables([intake.quarantine, beside.quarantine])

@@ -37,8 +37,12 @@ class _Numbers(click.ParamType[Any]):
 @click.argument("logs", nargs=-1, required=True)
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder for the trials.")
 @click.option("--accounts", metavar="PATH", help="The accounts table, if you scan with one.")
+@click.option("--account-events", metavar="PATH", help="Account events, if you scan with them.")
+@click.option("--attestations", metavar="PATH", help="Attestations, if you scan with them.")
 @click.option(
-    "--sizes", type=_Numbers(2, 100_000), default="8,16,32,64,128,256", show_default=True, help="Accounts a campaign."
+    "--sizes",
+    type=_Numbers(2, 100_000),
+    help="Accounts a campaign; default: those of 8,16,32,64,128,256 that are not too many for so small a log.",
 )
 @click.option("--stealth", type=_Numbers(0, 4), default="0,1,2,3", show_default=True, help="Levels of hiding, 0 to 4.")
 @click.option("--repeats", type=click.IntRange(1), default=3, show_default=True, help="Trials of each size and level.")
@@ -66,7 +70,9 @@ def inject(
     logs: tuple[str, ...],
     out: Path,
     accounts: str | None,
-    sizes: tuple[int, ...],
+    account_events: str | None,
+    attestations: str | None,
+    sizes: tuple[int, ...] | None,
     stealth: tuple[int, ...],
     repeats: int,
     rate: float | None,
@@ -107,6 +113,8 @@ def inject(
             texts_name=", ".join(path.name for path in prompts) or "bundled sample",
             options=read_options(settings, **given),
             accounts=accounts,
+            account_events=account_events,
+            attestations=attestations,
             sizes=sizes,
             stealths=stealth,
             repeats=repeats,
