@@ -12,7 +12,7 @@ import contextlib
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
@@ -28,6 +28,7 @@ from spiritsafe.engine import open_engine
 from spiritsafe.events.beside import read_beside
 from spiritsafe.events.identity import open_pseudonymiser
 from spiritsafe.events.sources import ReadOptions, open_source
+from spiritsafe.events.sources.storage import passed_over
 from spiritsafe.files import scratch_folder, staged_folder
 from spiritsafe.keys import ensure_key, open_keys
 from spiritsafe.links import habitual_phrases, shared_things
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from spiritsafe.campaigns.model import Group, Run
     from spiritsafe.engine import Engine
     from spiritsafe.events.beside import Beside
+    from spiritsafe.events.sources import Source
     from spiritsafe.settings import Settings
     from spiritsafe.sketch.intake import Intake
 
@@ -150,7 +152,7 @@ def find_campaigns(
             accounts=seen.log.accounts,
             account_columns=beside.observable,
             detection_limit=detection_limit if isinstance(detection_limit, str) else detection_limit(inputs),
-            warnings=(FLOOR_WARNING,),
+            warnings=(FLOOR_WARNING, *_passed_over(source)),
         )
         quarantine = pa.concat_tables([intake.quarantine, beside.quarantine])
         tell("write", 0, 1)
@@ -235,7 +237,7 @@ def write_sketch_file(
     options: ReadOptions | None = None,
     settings: Settings | None = None,
     progress: Progress | None = None,
-) -> dict[str, int]:
+) -> dict[str, Any]:
     """Write the text-free `sketches` table of a log as one Parquet file, and its refused rows beside it.
 
     Parameters
@@ -248,7 +250,7 @@ def write_sketch_file(
 
     Returns
     -------
-    `rows_kept` and `rows_refused`.
+    `rows_kept`, `rows_refused` and `passed_over`, the files of a folder that are no logs by their names.
     """
     settings = settings or load_settings({"pseudonymise": True})
     options = options or ReadOptions.under(settings, keep_raw=False)
@@ -261,7 +263,11 @@ def write_sketch_file(
         tell("write", 0, 1)
         write_sketches_file(intake, engine, task, Path(out))
         tell("write", 1, 1)
-    return {"rows_kept": intake.rows_kept, "rows_refused": intake.quarantine.num_rows}
+    return {
+        "rows_kept": intake.rows_kept,
+        "rows_refused": intake.quarantine.num_rows,
+        "passed_over": list(source.passed_over),
+    }
 
 
 @contextlib.contextmanager
@@ -271,6 +277,10 @@ def _workplace(settings: Settings) -> Iterator[tuple[Path, Engine]]:
         open_engine(settings.engine, settings, scratch=scratch) as engine,
     ):
         yield scratch, engine
+
+
+def _passed_over(source: Source) -> list[str]:
+    return [f"Not read: {passed_over(source.passed_over)}."] if source.passed_over else []
 
 
 def _listed(paths: str | Path | Sequence[str | Path]) -> list[str | Path]:

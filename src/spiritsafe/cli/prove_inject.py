@@ -128,7 +128,10 @@ def inject(
 
 
 def _told(result: InjectResult) -> str:
-    lines = [
+    from spiritsafe.events.sources.storage import passed_over
+
+    lines = [f"not read: {passed_over(result.passed_over)}"] if result.passed_over else []
+    lines += [
         f"{result.requests:,} requests of {result.accounts:,} accounts over {result.days:g} days; with nothing planted "
         f"{result.baseline_accused:,} accounts are accused",
         "",

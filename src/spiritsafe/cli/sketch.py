@@ -40,6 +40,7 @@ def sketch(
     """
     from spiritsafe.cli.progress import progress_bar
     from spiritsafe.cli.reading import read_options
+    from spiritsafe.events.sources.storage import passed_over
     from spiritsafe.pipeline import write_sketch_file
     from spiritsafe.settings import load_settings
 
@@ -59,5 +60,7 @@ def sketch(
         click.echo(json.dumps(counts, sort_keys=True))
         return
     click.echo(f"{counts['rows_kept']:,} rows written to {out}")
+    if counts["passed_over"]:
+        click.echo(f"not read: {passed_over(counts['passed_over'])}")
     if counts["rows_refused"]:
         click.echo(f"{counts['rows_refused']:,} rows refused: see {out}.quarantine.parquet")

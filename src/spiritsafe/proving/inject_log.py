@@ -55,13 +55,15 @@ class Log:
 
     `rows` holds the donors' requests without text; `profiles` their rows of the accounts table, in the donors'
     order, or None when no such table was given. `taken` are the account ids and addresses that the log holds.
-    `beside` are the copied tables beside the log, by name; `digest` and `tables` name the bytes that were copied.
+    `beside` are the copied tables beside the log, by name; `digest` and `tables` name the bytes that were copied;
+    `passed_over` are files that are no logs by their names.
     """
 
     files: tuple[Path, ...]
     beside: dict[str, Path]
     digest: str
     tables: dict[str, str]
+    passed_over: tuple[str, ...]
     requests: int
     accounts: int
     first_us: int
@@ -130,7 +132,7 @@ def copy_log(logs: Sequence[str], tables: Mapping[str, str | None], work: Path, 
         for writer in writers.values():
             writer.close()
     files = tuple(work / f"log-{number}.parquet" for number in range(len(writers)))
-    return _describe(files, *_copy_beside(tables, work, options), digest, seed=seed)
+    return _describe(files, *_copy_beside(tables, work, options), digest, source.passed_over, seed=seed)
 
 
 def _copy_beside(
@@ -170,6 +172,7 @@ def _describe(
     tables: dict[str, str],
     profiles: pa.Table | None,
     digest: str,
+    passed_over: tuple[str, ...],
     *,
     seed: int,
 ) -> Log:
@@ -207,6 +210,7 @@ def _describe(
         beside=beside,
         digest=digest,
         tables=tables,
+        passed_over=passed_over,
         requests=who.num_rows,
         accounts=counted.num_rows,
         first_us=pc.min(time).as_py(),

@@ -95,6 +95,7 @@ class InjectResult(msgspec.Struct, frozen=True, kw_only=True):
     smallest: dict[int, int | None]
     smallest_noticed: dict[int, int | None]
     trials: tuple[Trial, ...]
+    passed_over: tuple[str, ...] = ()
     sentence: str = ""
 
 
@@ -128,6 +129,7 @@ def summarise(
         smallest=_smallest(points, power, "found"),
         smallest_noticed=_smallest(points, power, "noticed"),
         trials=tuple(trials),
+        passed_over=log.passed_over,
     )
     return msgspec.structs.replace(result, sentence=detection_limit_sentence(result))
 
