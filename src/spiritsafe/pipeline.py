@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -127,8 +128,13 @@ def find_campaigns(
     tell = progress or (lambda _stage, _done, _total: None)
     beside_the_log = (accounts, account_events, attestations, known, settings.home)
     read = [*_listed(requests), *(path for path in beside_the_log if path is not None)]
-    with staged_folder(Path(out), kind="scan", inputs=read) as folder, _workplace(settings) as (scratch, engine):
+    with (
+        staged_folder(Path(out), kind="scan", inputs=read) as folder,
+        _workplace(settings) as (scratch, engine),
+        ThreadPoolExecutor(1) as aside,
+    ):
         source = open_source(requests, options)
+        digests = aside.submit(source.inputs)
         task = sketch_task(settings, options, scratch)
         beside = read_beside(
             accounts=_path(accounts),
@@ -142,7 +148,7 @@ def find_campaigns(
         seen = _look(intake, beside, engine, tell, tactics=tactic_names(intake.requests, task))
         tell("judge", 0, 1)
         groups = _judge(seen, engine, first_us=intake.first_us)
-        inputs = _input_files(source.inputs(), beside)
+        inputs = _input_files(digests.result(), beside)
         run = describe_run(
             intake,
             inputs=inputs,
@@ -159,8 +165,10 @@ def find_campaigns(
         found = Findings(
             run, groups, seen.facts, seen.log, seen.signals, quarantine, beside.known, appeal_to=settings.appeal_to
         )
+        # Half of writing is Python, which one core does; the other half the engine's, in other files.
+        events = aside.submit(_write_events, groups, seen, engine, folder)
         write_results(found, folder)
-        _write_events(groups, seen, engine, folder)
+        events.result()
         tell("write", 1, 1)
     return ScanResult(out=Path(out), run=run, groups=tuple(groups))
 

@@ -8,7 +8,8 @@ import pytest
 
 from spiritsafe.campaigns import events as campaign_events
 from spiritsafe.engine import epoch_s, open_engine
-from spiritsafe.events.model import ACCOUNTS, REQUESTS
+from spiritsafe.events.model import ACCOUNTS, ACTIONS, REQUESTS
+from spiritsafe.links import actions as acts
 from spiritsafe.links import habitual_phrases, shared_things
 from spiritsafe.signals import TACTICS, account_signals, text_tactics
 from spiritsafe.signals.batch import number_accounts
@@ -92,6 +93,21 @@ def account_facts() -> pa.Table:
     return pa.Table.from_pylist(rows, schema=ACCOUNTS.arrow())
 
 
+def actions() -> pa.Table:
+    """Who did what to whom: ties at one moment, repeated acts, an object of thirty, answers and silence."""
+    rng = random.Random(11)
+    base = datetime(2026, 3, 1, tzinfo=UTC)
+    rows = [
+        {
+            "actor": f"u{int(30 * rng.random() ** 2)}",
+            "object": rng.choice(["popular", "Größe", "数", f"u{rng.randrange(30)}", f"o{rng.randrange(40)}"]),
+            "time": base + timedelta(seconds=rng.randrange(5_000), microseconds=rng.randrange(1_000_000)),
+        }
+        for _ in range(400)
+    ]
+    return pa.Table.from_pylist(rows, schema=ACTIONS.arrow())
+
+
 def path(name: str) -> dict[str, list[dict[str, object]]]:
     """Every table step of a scan, as sorted rows."""
     with open_engine(name, Options()) as engine:
@@ -122,7 +138,17 @@ def path(name: str) -> dict[str, list[dict[str, object]]]:
                 "account": pa.array([*first["account"].to_pylist(), 1, 1], pa.int64()),
             }
         )
+        pairs = engine.keep(acts.acts(engine.table(actions(), "actions")), "acts")
+        own = acts.with_own_object(pairs)
+        shared = engine.keep(acts.shared_objects(pairs, acts.numbered_actors(pairs)), "shared")
+        untimed = acts.acts(engine.table(actions().drop_columns(["time"]), "untimed"))
         steps = {
+            "acts": pairs,
+            "acts without times": untimed,
+            "acts on oneself": own,
+            "answers": acts.reciprocity(pairs),
+            "shared objects": shared,
+            "ties": acts.tied(shared, most_holders=25, count=3),
             "signals": signals,
             "signals without accounts": alone,
             "phrases": phrases,
@@ -148,12 +174,57 @@ def both():
 
 @pytest.mark.parametrize(
     "step",
-    ["signals", "signals without accounts", "phrases", "things", "exchanges", "activity", "evidence", "seconds"],
+    [
+        "signals",
+        "signals without accounts",
+        "phrases",
+        "things",
+        "exchanges",
+        "activity",
+        "evidence",
+        "seconds",
+        "acts",
+        "acts without times",
+        "acts on oneself",
+        "shared objects",
+        "ties",
+    ],
 )
 def test_duckdb_and_spark_give_the_same_rows(both, step):
     duckdb, spark = both[0][step], both[1][step]
     assert len(duckdb) > 3
     assert duckdb == spark
+
+
+def test_both_engines_count_the_same_answers(both):
+    assert both[0]["answers"] == both[1]["answers"]
+    assert 0 < both[0]["answers"][1]["answered"] < both[0]["answers"][1]["on_actors"]
+
+
+def test_ties_are_the_plain_ones(both):
+    """The same ties by looking at every pair."""
+    first: dict[tuple[str, str], int] = {}
+    for row in actions().to_pylist():
+        second = int(row["time"].timestamp())
+        first[row["actor"], row["object"]] = min(second, first.get((row["actor"], row["object"]), second))
+    names = sorted({actor for actor, _ in first})
+    on: dict[str, list[tuple[int, int]]] = {}
+    for (actor, thing), second in first.items():
+        on.setdefault(thing, []).append((second, names.index(actor)))
+    wanted = set()
+    for those in on.values():
+        those.sort()
+        size, half = len(those), len(those) // 2
+        for here in range(size) if 2 <= size <= 25 else ():
+            for there in range(here + 1, size):
+                pair = (those[here][1], those[there][1], those[there][0] - those[here][0], size)
+                if there - here <= 3:
+                    wanted.add((*pair, 1))
+                if there - here == half > 3 and here < half:
+                    wanted.add((*pair, 0))
+    told = {(row["one"], row["other"], row["gap_s"], row["holders"], row["near"]) for row in both[0]["ties"][1:]}
+    assert told == wanted
+    assert {near for *_, near in told} == {0, 1}
 
 
 def test_seconds_are_whole_and_right(both):

@@ -76,14 +76,15 @@ def evidence(requests: ir.Table, values: ir.Table) -> ir.Table:
     import ibis
 
     base = ["account", "account_id", "event_id", "time"]
-    concerned = requests.semi_join(values, "account")
-    said = concerned.select(*base, value=concerned.phrases.unnest())
-    held = [said.mutate(value=said.value.cast("string"), thing=ibis.literal("phrase"))]
+    concerned = requests.select(*base, "phrases", *REQUEST_THINGS).semi_join(values, "account")
+    held = [_said(concerned.select(*base, "phrases"), values)]
     for thing in REQUEST_THINGS:
         known = concerned.filter(concerned[thing].notnull())
-        held.append(known.select(*base, value=known[thing].cast("string"), thing=ibis.literal(thing)))
-    every = reduce(lambda one, other: one.union(other), held)
-    found = every.inner_join(values, ["account", "thing", "value"])
+        rows = known.select(*base, value=known[thing].cast("string"), thing=ibis.literal(thing))
+        held.append(rows.inner_join(values, ["account", "thing", "value"]))
+    columns = [*base, "campaign_id", "kind", "thing", "value"]
+    held = [rows.select(*columns) for rows in held]
+    found = reduce(lambda one, other: one.union(other), held)
     rank = ibis.row_number().over(
         group_by=[found.campaign_id, found.thing, found.value], order_by=[found.time, found.event_id]
     )
@@ -91,6 +92,21 @@ def evidence(requests: ir.Table, values: ir.Table) -> ir.Table:
     return ranked.filter(ranked.rank < EVENTS_A_VALUE).select(
         "campaign_id", "kind", "thing", "value", "account_id", "event_id", "time"
     )
+
+
+def _said(requests: ir.Table, values: ir.Table) -> ir.Table:
+    """The requests in which a phrase of `values` is, one row for each.
+
+    Compared as numbers: written as text, as values are, the phrases of an accused eighth of a million requests took
+    a third longer (0.47 instead of 0.36 s of processor).
+    """
+    import ibis
+
+    is_phrase = values.thing == "phrase"
+    # Only a phrase is a number, and an engine may convert before it filters.
+    phrases = values.mutate(phrase=ibis.ifelse(is_phrase, values.value, None).cast("int64")).filter(is_phrase)
+    said = requests.mutate(phrase=requests.phrases.unnest()).drop("phrases")
+    return said.inner_join(phrases, ["account", "phrase"])
 
 
 def activity(requests: ir.Table, members: ir.Table, *, first_s: int) -> ir.Table:

@@ -108,25 +108,32 @@ def gather(groups: list[Ints], holdings: Holdings) -> list[GroupFacts]:
 
 
 def _gather_one(group: Ints, rows: Ints, holdings: Holdings) -> GroupFacts:
-    bits = {kind.value: np.zeros(len(group)) for kind in EvidenceKind}
     position = np.searchsorted(group, holdings.account[rows])
-    order = np.argsort(holdings.value[rows], kind="stable")
-    values, begins = np.unique(holdings.value[rows][order], return_index=True)
-    shared = []
-    for value, members_rows in zip(values, np.split(order, begins[1:]), strict=True):
-        members = position[members_rows]
-        weight = float(holdings.bits[rows[members_rows[0]]])
-        kind = holdings.kind(int(value))
-        np.maximum.at(bits[kind], members, weight)
-        shared.append(
-            SharedValue(
-                thing=holdings.things[value],
-                label=holdings.labels[value],
-                kind=kind,
-                bits=weight,
-                holders=int(holdings.holders[rows[members_rows[0]]]),
-                members=np.sort(members),
-            )
+    order = np.lexsort((position, holdings.value[rows]))
+    rows, position = rows[order], position[order]
+    begins = np.flatnonzero(np.diff(holdings.value[rows], prepend=-1))
+    ends = [*begins[1:].tolist(), len(rows)]
+    shared = [
+        SharedValue(
+            thing=holdings.things[value],
+            label=holdings.labels[value],
+            kind=holdings.kind(value),
+            bits=weight,
+            holders=holders,
+            members=position[begin:end],
         )
+        for value, weight, holders, begin, end in zip(
+            holdings.value[rows[begins]].tolist(),
+            holdings.bits[rows[begins]].tolist(),
+            holdings.holders[rows[begins]].tolist(),
+            begins.tolist(),
+            ends,
+            strict=True,
+        )
+    ]
+    bits = {kind.value: np.zeros(len(group)) for kind in EvidenceKind}
+    for one in shared:
+        strongest = bits[one.kind]
+        strongest[one.members] = np.maximum(strongest[one.members], one.bits)
     shared.sort(key=lambda one: (-len(one.members) * one.bits, one.thing, one.label))
     return GroupFacts(accounts=group, shared=tuple(shared), bits=bits)

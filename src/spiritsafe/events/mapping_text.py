@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from spiritsafe.events.model import ACCOUNT_EVENTS, ACCOUNTS, ATTESTATIONS, REQUESTS
+from spiritsafe.events.model import ACCOUNT_EVENTS, ACCOUNTS, ACTIONS, ATTESTATIONS, REQUESTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from spiritsafe.events.mapping import ColumnSource, Mapping, Scalar
 
-_TABLES: Final = (REQUESTS, ACCOUNTS, ACCOUNT_EVENTS, ATTESTATIONS)
+_TABLES: Final = (REQUESTS, ACCOUNTS, ACCOUNT_EVENTS, ATTESTATIONS, ACTIONS)
 
 
 def dump_mapping(

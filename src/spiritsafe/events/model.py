@@ -190,6 +190,18 @@ ATTESTATIONS: Final = TableSchema(
     ),
 )  # fmt: skip
 
+ACTIONS: Final = TableSchema(
+    "actions",
+    "1.0",
+    (
+        _c("actor", pa.string(), "who acts: an account, a wallet, a key", required=True, personal=True),
+        _c("object", pa.string(), "what is acted on: an address, a repository, a document", required=True,
+           personal=True),
+        _c("time", UTC_US, "when, UTC", axis="timing",
+           cost="acting at the same moment cannot be seen, and people of one taste look like one hand"),
+    ),
+)  # fmt: skip
+
 QUARANTINE: Final = TableSchema(
     "quarantine",
     "1.0",

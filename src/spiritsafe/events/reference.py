@@ -12,7 +12,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from spiritsafe.events.model import ACCOUNT_EVENTS, ACCOUNTS, ATTESTATIONS, REQUESTS, Column, TableSchema
+from spiritsafe.events.model import ACCOUNT_EVENTS, ACCOUNTS, ACTIONS, ATTESTATIONS, REQUESTS, Column, TableSchema
 from spiritsafe.events.silences import WAYS
 
 _NOTICE: Final = (
@@ -25,6 +25,7 @@ _TABLES: Final = {
     ACCOUNT_EVENTS: "What happened to accounts (`--account-events`). Optional.",
     ATTESTATIONS: "Who is known to be allowed, by whom and until when (`--attestations`). Optional, and consulted "
     "before anybody is accused.",
+    ACTIONS: "One row an act, in any table: what `coordinate` reads. Its columns are named on the command line.",
 }
 
 

@@ -43,13 +43,19 @@ def account_signals(requests: ir.Table, accounts: ir.Table | None, *, tactics: S
     """
     import ibis
 
+    # Numbered first: five sets of distinct values keyed by a number took 0.9 s of processor for a million requests,
+    # keyed by the account's name 1.5 s.
+    numbers = requests.select("account_id").distinct()
+    numbers = numbers.mutate(account=ibis.row_number().over(order_by=numbers.account_id).cast("int64"))
     second = epoch_s(requests.time)
     rows = requests.mutate(second=second, hour=(second / HOUR_S).floor().cast("int64"))
+    rows = rows.inner_join(numbers, "account_id")
     per_tactic = {
         f"{name}_exchanges": (rows[tactic_column(name)] >= TACTIC_THRESHOLD).cast("int64").sum().fill_null(0)
         for name in tactics
     }
-    found = rows.group_by("account_id").agg(
+    found = rows.group_by("account").agg(
+        account_id=rows.account_id.min(),
         exchanges=rows.count(),
         first_s=rows.second.min(),
         last_s=rows.second.max(),
@@ -67,7 +73,7 @@ def account_signals(requests: ir.Table, accounts: ir.Table | None, *, tactics: S
         seen_organization_verified=rows.organization_verified.cast("int64").max() == 1,
         **per_tactic,
     )
-    found = found.mutate(account=ibis.row_number().over(order_by=found.account_id).cast("int64"))
+    found = found.select(*[name for name in found.columns if name != "account"], "account")
     return _with_account_facts(found, accounts)
 
 

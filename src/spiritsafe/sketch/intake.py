@@ -114,9 +114,11 @@ def take_in(
         import ibis
 
         requests = requests.filter(requests.time < ibis.timestamp(_iso(until_us)))
-    requests, repeated = _drop_repeated_ids(requests, engine)
-    quarantine = pa.concat_tables([quarantine, repeated])
     counts = _counts(requests, engine)
+    if counts["event_ids"] < counts["rows"]:
+        requests, repeated = _drop_repeated_ids(requests, engine)
+        quarantine = pa.concat_tables([quarantine, repeated])
+        counts = _counts(requests, engine)
     if not counts["rows"]:
         raise NoRowsLeftError(
             f"no usable rows: {quarantine.num_rows:,} were refused",
@@ -187,10 +189,7 @@ def _drop_repeated_ids(requests: ir.Table, engine: Engine) -> tuple[ir.Table, pa
     import ibis
 
     counted = requests.group_by("event_id").agg(rows=requests.count())
-    repeated = engine.keep(counted.filter(counted.rows > 1), "repeated")
-    again = engine.arrow(repeated)
-    if not again.num_rows:
-        return requests, QUARANTINE.arrow().empty_table()
+    again = engine.arrow(engine.keep(counted.filter(counted.rows > 1), "repeated"))
     order = [requests[ROW]] if ROW in requests.columns else [requests.time, requests.account_id]
     ranked = requests.mutate(_rank=ibis.row_number().over(group_by=requests.event_id, order_by=order))
     kept = engine.keep(ranked.filter(ranked._rank == 0).drop("_rank"), "unique")
@@ -209,10 +208,11 @@ def _drop_repeated_ids(requests: ir.Table, engine: Engine) -> tuple[ir.Table, pa
 
 
 def _counts(requests: ir.Table, engine: Engine) -> dict[str, int]:
-    """Rows, first and last time, and for each column the rows with a value."""
+    """Rows, distinct event ids, first and last time, and for each column the rows with a value; in one pass."""
     have = [name for name in REQUESTS.by_name if name in requests.columns]
     counted = requests.agg(
         rows=requests.count(),
+        event_ids=requests.event_id.nunique(),
         first=requests.time.min(),
         last=requests.time.max(),
         prompt=requests.prompt_hash.count(),
