@@ -119,6 +119,16 @@ def test_one_select_in_any_dress_is_one_select(folder: Path, query: str):
     assert (table.num_rows, rejected) == (40, [])
 
 
+def test_where_no_text_may_be_kept_the_error_quotes_none(folder: Path):
+    query = "SELECT event_id::INTEGER AS event_id, time, account_id FROM logs"
+    with pytest.raises(QueryError, match="ev-00000"):
+        read_all(folder / "log.parquet", sql=query)
+    with pytest.raises(QueryError) as caught:
+        read_all(folder / "log.parquet", sql=query, keep_raw=False)
+    assert "ev-0" not in str(caught.value)
+    assert "spiritsafe doctor" in str(caught.value)
+
+
 def test_names_of_files_cannot_break_out(folder: Path):
     odd = folder / "it's'; COPY (SELECT 1) TO 'written.csv'; --.parquet"
     odd.write_bytes(as_parquet(requests(5)))

@@ -1,7 +1,9 @@
 """Built beside, then swapped in: folders, files and scratch space that a kill cannot leave half done.
 
 A result folder is built beside its destination and swapped in by one `rename`; a kill at any moment leaves
-the old folder or the new one. Comes from `files.destinations`, which says what may be replaced.
+the old folder or the new one. What a killed run was working on holds raw rows: the next run removes it, and knows
+by a lock, which dies with its process, that nobody is working on it any more. Comes from `files.destinations`, which
+says what may be replaced.
 """
 
 from __future__ import annotations
@@ -9,9 +11,11 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import fcntl
+import glob
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -61,16 +65,14 @@ def staged_folder(destination: Path, *, kind: str, inputs: Iterable[str | Path] 
     destination = check_folder(destination, kind=kind, inputs=inputs)
     try:
         destination.parent.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(destination)
-        staging = Path(tempfile.mkdtemp(prefix=_prefix(destination), suffix=".part", dir=destination.parent))
+        staging, lock = _fresh_folder(destination.parent, _prefix(destination), ".part")
     except OSError as error:
         raise fault_of(error, destination) from error
     try:
-        with _locked(staging):
-            (staging / MARKER).write_text(f"{kind}\n", encoding="utf-8")
-            yield staging
-            _flush_tree(staging)
-            _swap_in(staging, destination)
+        (staging / MARKER).write_text(f"{kind}\n", encoding="utf-8")
+        yield staging
+        _flush_tree(staging)
+        _swap_in(staging, destination)
     except OSError as error:
         # The block also reads; only what is said of our own folder, or of a full disk, is the destination's fault.
         if is_full(error) or str(error.filename).startswith(str(staging)):
@@ -78,6 +80,7 @@ def staged_folder(destination: Path, *, kind: str, inputs: Iterable[str | Path] 
         raise
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+        os.close(lock)
 
 
 def _prefix(destination: Path) -> str:
@@ -86,23 +89,18 @@ def _prefix(destination: Path) -> str:
     return f".{destination.name}." if len(name) <= _LONGEST_IN_FULL else f".{hashlib.sha256(name).hexdigest()}."
 
 
-def _remove_abandoned(destination: Path) -> None:
-    """Remove staging folders of runs that were killed. A live run holds a lock, which dies with its process."""
-    prefix = _prefix(destination)
-    left = [one for one in destination.parent.iterdir() if one.name.startswith(prefix) and one.suffix == ".part"]
-    for folder in left:
-        with contextlib.suppress(OSError), _locked(folder):
-            shutil.rmtree(folder, ignore_errors=True)
-
-
 @contextlib.contextmanager
 def scratch_folder(parent: Path | None, *, prefix: str = "spiritsafe-") -> Iterator[Path]:
-    """A folder for work in progress, gone when the block ends.
+    """A folder for work in progress that only we may enter (0700), gone when the block ends.
+
+    What killed runs left in the same place is removed first.
 
     Parameters
     ----------
     parent
         Where it goes (the setting `temp_dir`); the system's temporary folder where None.
+    prefix
+        How its name begins.
 
     Raises
     ------
@@ -112,7 +110,7 @@ def scratch_folder(parent: Path | None, *, prefix: str = "spiritsafe-") -> Itera
         The disk became full while the block ran.
     """
     try:
-        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+        folder, lock = _fresh_folder(Path(tempfile.gettempdir()) if parent is None else parent, prefix, ".scratch")
     except OSError as error:
         raise ScratchError(
             f"cannot make a work folder in {parent or 'the temporary folder'}: {error.strerror}",
@@ -126,17 +124,51 @@ def scratch_folder(parent: Path | None, *, prefix: str = "spiritsafe-") -> Itera
         raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
 
 
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock; `OSError` if another process does."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def _fresh_folder(parent: Path, prefix: str, suffix: str) -> tuple[Path, int]:
+    """A new folder of ours (0700) and the descriptor that holds its lock. Abandoned ones of its kind go first."""
+    for folder in parent.glob(f"{glob.escape(prefix)}*{suffix}"):
+        with contextlib.suppress(OSError):
+            lock = _lock(folder)
+            if lock is not None:
+                shutil.rmtree(folder, ignore_errors=True)
+                os.close(lock)
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=prefix, suffix=suffix, dir=parent))
+        # Another run that sweeps may take a folder that is not locked yet for abandoned; then we make another.
+        try:
+            lock = _lock(folder)
+        except FileNotFoundError:
+            continue
+        except OSError:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        if lock is not None:
+            return folder, lock
+
+
+def _lock(folder: Path) -> int | None:
+    """The descriptor that holds the lock of a folder of ours; None while another process holds it.
+
+    The lock is on the marker file: not every network file system locks folders. It goes with the descriptor.
+    """
+    if not stat.S_ISDIR(folder.lstat().st_mode) or folder.lstat().st_uid != os.geteuid():
+        return None
+    marker = folder / MARKER
+    descriptor = os.open(marker, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    finally:
+        if marker.lstat().st_ino == os.fstat(descriptor).st_ino:
+            return descriptor
+    except BlockingIOError:
+        pass
+    except BaseException:
         os.close(descriptor)
+        raise
+    os.close(descriptor)
+    return None
 
 
 def _flush_tree(folder: Path) -> None:
@@ -175,8 +207,10 @@ def _exchange(one: Path, other: Path) -> None:
 
 
 @contextlib.contextmanager
-def staged_file(destination: Path, *, mode: int = 0o644) -> Iterator[Path]:
+def staged_file(destination: Path) -> Iterator[Path]:
     """A path to write to; when the block ends well it becomes `destination` in one step, flushed to disk.
+
+    Its mode is what the umask leaves, and never wider than that of the file that it replaces.
 
     Raises
     ------
@@ -186,26 +220,31 @@ def staged_file(destination: Path, *, mode: int = 0o644) -> Iterator[Path]:
     destination = Path(os.path.realpath(destination))
     try:
         destination.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=_prefix(destination), dir=destination.parent)
+        # A folder and not a file: engines write beside the path they are given, and that too must be swept up.
+        folder, lock = _fresh_folder(destination.parent, _prefix(destination), ".part")
     except OSError as error:
         raise fault_of(error, destination) from error
-    os.close(descriptor)
-    staged = Path(name)
+    staged = folder / destination.name
     try:
         yield staged
         with staged.open("rb") as file:
             os.fsync(file.fileno())
-        staged.chmod(mode)
+        if destination.exists():
+            staged.chmod(stat.S_IMODE(staged.stat().st_mode) & stat.S_IMODE(destination.stat().st_mode))
         staged.replace(destination)
     except OSError as error:
-        if is_full(error) or str(error.filename) == name:
+        if is_full(error) or str(error.filename).startswith(str(folder)):
             raise fault_of(error, destination) from error
         raise
     finally:
-        staged.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
 
 
-def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:
-    """Replace one file's bytes whole, flushed to disk before it is visible. Raises as `staged_file`."""
-    with staged_file(path, mode=mode) as staged:
-        staged.write_bytes(data)
+def write_atomically(path: Path, data: bytes, *, mode: int = 0o666) -> None:
+    """Replace one file's bytes whole, flushed to disk before it is visible. The umask applies to `mode`.
+
+    Raises as `staged_file`.
+    """
+    with staged_file(path) as staged, os.fdopen(os.open(staged, os.O_WRONLY | os.O_CREAT, mode), "wb") as file:
+        file.write(data)

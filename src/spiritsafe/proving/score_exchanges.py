@@ -168,7 +168,7 @@ def scanner(world: Path, *, scratch: Path | None = None) -> ScanUntil:
     }
 
     def scan_until(until_us: int) -> set[str]:
-        with scratch_folder(scratch, prefix="spiritsafe-score-") as folder:
+        with scratch_folder(scratch) as folder:
             out = folder / "scan"
             find_campaigns(world / "requests.parquet", out=out, until_us=until_us, **beside)
             return set(pq.read_table(out / "members.parquet", columns=["account_id"])["account_id"].to_pylist())

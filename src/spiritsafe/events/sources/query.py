@@ -108,11 +108,11 @@ def read_query(shard: Shard, options: ReadOptions) -> Iterator[RawRows]:
     with _relation(shard, options) as relation:
         # Renamed after DuckDB 1.4, which pyproject.toml still admits.
         fetch = getattr(relation, "to_arrow_reader", None) or relation.fetch_arrow_reader
-        with _translated():
+        with _translated(options):
             reader = fetch(MAX_ROWS)
         while True:
             try:
-                with _translated():
+                with _translated(options):
                     batch = reader.read_next_batch()
             except StopIteration:
                 return
@@ -136,7 +136,7 @@ def _relation(shard: Shard, options: ReadOptions) -> Iterator[duckdb.DuckDBPyRel
         scratch_folder(options.temp_dir) as scratch,
         contextlib.closing(duckdb.connect(config={**_ALONE, **limit, "temp_directory": str(scratch)})) as connection,
     ):
-        with _translated():
+        with _translated(options):
             connection.execute("SET TimeZone = 'UTC'")
             _register(connection, spec["files"], options)
             connection.execute(f"CREATE TEMP VIEW logs AS SELECT * FROM {_reader(spec, options)}")  # noqa: S608
@@ -166,7 +166,7 @@ def _only_statement(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.S
 
 
 @contextlib.contextmanager
-def _translated() -> Iterator[None]:
+def _translated(options: ReadOptions) -> Iterator[None]:
     """What DuckDB says of the query, as an error of ours; of memory and disks, as the engine's."""
     import duckdb
 
@@ -180,7 +180,9 @@ def _translated() -> Iterator[None]:
             if name in text and not isinstance(error, duckdb.Error):
                 with duckdb_faults():
                     raise kind(text[text.index(name) :]) from error
-        raise QueryError(f"the query cannot be run: {first_line(error)}", hint=_HINT) from error
+        # DuckDB quotes the value that it could not convert.
+        what = first_line(error) if options.keep_raw else f"{type(error).__name__}, told in full by `spiritsafe doctor`"
+        raise QueryError(f"the query cannot be run: {what}", hint=_HINT) from error
 
 
 def _register(connection: Any, files: Sequence[str], options: ReadOptions) -> None:
