@@ -9,12 +9,11 @@ The rooms are pure; what has an effect (files, keys, the engine) is here and in 
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
@@ -32,13 +31,14 @@ from spiritsafe.engine import open_engine
 from spiritsafe.events.beside import read_beside
 from spiritsafe.events.identity import open_pseudonymiser
 from spiritsafe.events.sources import ReadOptions, open_source
-from spiritsafe.files import staged_folder
+from spiritsafe.events.sources.storage import passed_over
+from spiritsafe.files import scratch_folder, staged_folder
 from spiritsafe.keys import ensure_key, open_keys
 from spiritsafe.links import habitual_phrases, shared_things
 from spiritsafe.settings import load_settings
 from spiritsafe.signals import account_signals, text_tactics
 from spiritsafe.signals.batch import number_accounts
-from spiritsafe.sketch.intake import tactic_names, take_in, write_sketches_file
+from spiritsafe.sketch.intake import check_sketches_file, tactic_names, take_in, write_sketches_file
 from spiritsafe.sketch.model import SketchParameters
 from spiritsafe.sketch.table import SketchTask
 
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from spiritsafe.campaigns.model import Group, Run
     from spiritsafe.engine import Engine
     from spiritsafe.events.beside import Beside
+    from spiritsafe.events.sources import Source
     from spiritsafe.settings import Settings
     from spiritsafe.sketch.intake import Intake
 
@@ -91,7 +92,7 @@ def find_campaigns(
     until_us: int | None = None,
     options: ReadOptions | None = None,
     settings: Settings | None = None,
-    detection_limit: str = ASK_INJECT,
+    detection_limit: str | Callable[[Sequence[InputFile]], str] = ASK_INJECT,
     progress: Progress | None = None,
 ) -> ScanResult:
     """Find groups of accounts that act as one, judge each, and write what was found to `out`.
@@ -101,7 +102,7 @@ def find_campaigns(
     requests
         The log: files, folders, globs or fsspec URLs; or sketches that `spiritsafe sketch` wrote.
     out
-        The result folder. It appears whole or not at all; an earlier result of ours is replaced.
+        The result folder. It appears whole or not at all; an earlier scan is replaced, anything else refused.
     accounts, account_events, attestations, known
         The tables beside the log, each optional; `known` has `account_id` and `label`.
     until_us
@@ -111,7 +112,7 @@ def find_campaigns(
     settings
         Engine, memory, workers, keys; by default from the environment and `spiritsafe.toml`.
     detection_limit
-        A sentence on what this log could hide, printed when nothing is found.
+        A sentence on what this log could hide, printed when nothing is found; or what makes it from the files read.
     progress
         Called with (stage, done, total).
 
@@ -125,10 +126,12 @@ def find_campaigns(
         A file is broken or is not what it claims; nothing was written.
     """
     settings = settings or load_settings({})
-    options = options or ReadOptions()
+    options = options or ReadOptions.under(settings)
     tell = progress or (lambda _stage, _done, _total: None)
+    beside_the_log = (accounts, account_events, attestations, known, settings.home)
+    read = [*_listed(requests), *(path for path in beside_the_log if path is not None)]
     with (
-        staged_folder(Path(out), kind="scan") as folder,
+        staged_folder(Path(out), kind="scan", inputs=read) as folder,
         _workplace(settings) as (scratch, engine),
         ThreadPoolExecutor(1) as aside,
     ):
@@ -149,16 +152,17 @@ def find_campaigns(
         groups = _judge(seen, engine, first_us=intake.first_us)
         groups, evidence = _lead_back(groups, seen, engine)
         groups = with_labels(groups, beside.known)
+        inputs = _input_files(digests.result(), beside)
         run = describe_run(
             intake,
-            inputs=_input_files(digests.result(), beside),
+            inputs=inputs,
             settings=settings.public(),
             seed=settings.seed,
             engine=engine.name,
             accounts=seen.log.accounts,
             account_columns=beside.observable,
-            detection_limit=detection_limit,
-            warnings=(FLOOR_WARNING, *_unused(beside)),
+            detection_limit=detection_limit if isinstance(detection_limit, str) else detection_limit(inputs),
+            warnings=(FLOOR_WARNING, *_unused(beside), *_passed_over(source)),
         )
         quarantine = pa.concat_tables([intake.quarantine, beside.quarantine])
         tell("write", 0, 1)
@@ -278,7 +282,7 @@ def write_sketch_file(
     options: ReadOptions | None = None,
     settings: Settings | None = None,
     progress: Progress | None = None,
-) -> dict[str, int]:
+) -> dict[str, Any]:
     """Write the text-free `sketches` table of a log as one Parquet file, and its refused rows beside it.
 
     Parameters
@@ -286,15 +290,17 @@ def write_sketch_file(
     requests, options, settings, progress
         As for `find_campaigns`.
     out
-        The file; it appears whole or not at all. Refused rows, if any, go to `<out>.quarantine.parquet`.
+        The file; it appears whole or not at all, in place of earlier sketches but of nothing else. Refused rows,
+        if any, go to `<out>.quarantine.parquet`.
 
     Returns
     -------
-    `rows_kept` and `rows_refused`.
+    `rows_kept`, `rows_refused` and `passed_over`, the files of a folder that are no logs by their names.
     """
     settings = settings or load_settings({"pseudonymise": True})
-    options = options or ReadOptions(keep_raw=False)
+    options = options or ReadOptions.under(settings, keep_raw=False)
     tell = progress or (lambda _stage, _done, _total: None)
+    check_sketches_file(Path(out), _listed(requests))
     with _workplace(settings) as (scratch, engine):
         source = open_source(requests, options)
         task = sketch_task(settings, options, scratch)
@@ -302,16 +308,28 @@ def write_sketch_file(
         tell("write", 0, 1)
         write_sketches_file(intake, engine, task, Path(out))
         tell("write", 1, 1)
-    return {"rows_kept": intake.rows_kept, "rows_refused": intake.quarantine.num_rows}
+    return {
+        "rows_kept": intake.rows_kept,
+        "rows_refused": intake.quarantine.num_rows,
+        "passed_over": list(source.passed_over),
+    }
 
 
 @contextlib.contextmanager
 def _workplace(settings: Settings) -> Iterator[tuple[Path, Engine]]:
     with (
-        tempfile.TemporaryDirectory(prefix="spiritsafe-", dir=settings.temp_dir) as name,
-        open_engine(settings.engine, settings, scratch=Path(name)) as engine,
+        scratch_folder(settings.temp_dir) as scratch,
+        open_engine(settings.engine, settings, scratch=scratch) as engine,
     ):
-        yield Path(name), engine
+        yield scratch, engine
+
+
+def _passed_over(source: Source) -> list[str]:
+    return [f"Not read: {passed_over(source.passed_over)}."] if source.passed_over else []
+
+
+def _listed(paths: str | Path | Sequence[str | Path]) -> list[str | Path]:
+    return [paths] if isinstance(paths, str | Path) else list(paths)
 
 
 def _path(path: str | Path | None) -> str | None:
