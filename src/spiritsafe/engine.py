@@ -11,13 +11,11 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-import shutil
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 from spiritsafe.errors import EnvironmentFault, UsageError
-from spiritsafe.files import SCHEMA_KEY, write_parquet
+from spiritsafe.files import SCHEMA_KEY, scratch_folder, write_parquet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -234,11 +232,8 @@ def open_engine(name: str, options: EngineOptions, *, scratch: Path | None = Non
     kinds: dict[str, type[DuckDBEngine] | type[SparkEngine]] = {"duckdb": DuckDBEngine, "spark": SparkEngine}
     if name not in kinds:
         raise EngineNameError(f"there is no engine {name!r}", hint=f"choose one of: {', '.join(kinds)}")
-    work = Path(tempfile.mkdtemp(prefix="spiritsafe-", dir=scratch))
-    try:
+    with scratch_folder(scratch) as work:
         yield kinds[name](work, options)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
 
 
 def epoch_s(time: ir.Value) -> ir.IntegerValue:

@@ -1,7 +1,9 @@
-"""Files that are whole or not there: atomic folders and files, and the schema tag they carry.
+"""Files that are whole or not there: atomic folders and files, scratch, and the schema tag they carry.
 
 A result folder is built beside its destination and swapped in by one `rename`; a kill at any moment leaves
-the old folder or the new one. `staged_folder` also refuses to replace a folder that we did not make.
+the old folder or the new one. `staged_folder` also refuses to replace a folder that we did not make. What a
+killed run was working on holds raw rows: the next run removes it, and knows by a lock, which dies with its
+process, that nobody is working on it any more.
 """
 
 from __future__ import annotations
@@ -10,8 +12,10 @@ import contextlib
 import ctypes
 import errno
 import fcntl
+import glob
 import os
 import shutil
+import stat
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -77,18 +81,16 @@ def staged_folder(destination: Path, *, kind: str) -> Iterator[Path]:
         destination.rmdir()
     try:
         destination.parent.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(destination)
-        staging = Path(tempfile.mkdtemp(prefix=f".{destination.name}.", suffix=".part", dir=destination.parent))
+        staging, lock = _fresh_folder(destination.parent, f".{destination.name}.", ".part")
     except OSError as error:
         raise DestinationError(
             f"cannot write beside {destination}: {error.strerror}", hint="choose a folder you may write to"
         ) from error
     try:
-        with _locked(staging):
-            (staging / MARKER).write_text(f"{kind}\n", encoding="utf-8")
-            yield staging
-            _flush_tree(staging)
-            _swap_in(staging, destination)
+        (staging / MARKER).write_text(f"{kind}\n", encoding="utf-8")
+        yield staging
+        _flush_tree(staging)
+        _swap_in(staging, destination)
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise SpaceError(
@@ -98,24 +100,67 @@ def staged_folder(destination: Path, *, kind: str) -> Iterator[Path]:
         raise
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-
-
-def _remove_abandoned(destination: Path) -> None:
-    """Remove staging folders of runs that were killed. A live run holds a lock, which dies with its process."""
-    for folder in destination.parent.glob(f".{destination.name}.*.part"):
-        with contextlib.suppress(OSError), _locked(folder):
-            shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock; `OSError` if another process does."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def scratch_folder(parent: Path | None = None) -> Iterator[Path]:
+    """A folder for work in progress that only we may enter (0700), gone when the block ends.
+
+    What killed runs left in the same place is removed first.
+
+    Parameters
+    ----------
+    parent
+        Where; made when it is not there. None is the system's temporary folder.
+    """
+    parent = Path(tempfile.gettempdir()) if parent is None else parent
+    parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder, lock = _fresh_folder(parent, "spiritsafe-", ".scratch")
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+def _fresh_folder(parent: Path, prefix: str, suffix: str) -> tuple[Path, int]:
+    """A new folder of ours (0700) and the descriptor that holds its lock. Abandoned ones of its kind go first."""
+    for folder in parent.glob(f"{glob.escape(prefix)}*{suffix}"):
+        with contextlib.suppress(OSError):
+            lock = _lock(folder)
+            if lock is not None:
+                shutil.rmtree(folder, ignore_errors=True)
+                os.close(lock)
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=prefix, suffix=suffix, dir=parent))
+        # Another run that sweeps may take a folder that is not locked yet for abandoned; then we make another.
+        with contextlib.suppress(FileNotFoundError):
+            lock = _lock(folder)
+            if lock is not None:
+                return folder, lock
+
+
+def _lock(folder: Path) -> int | None:
+    """The descriptor that holds the lock of a folder of ours; None while another process holds it.
+
+    The lock is on the marker file: not every network file system locks folders. It goes with the descriptor.
+    """
+    if not stat.S_ISDIR(folder.lstat().st_mode) or folder.lstat().st_uid != os.geteuid():
+        return None
+    marker = folder / MARKER
+    descriptor = os.open(marker, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    finally:
+        if marker.lstat().st_ino == os.fstat(descriptor).st_ino:
+            return descriptor
+    except BlockingIOError:
+        pass
+    except BaseException:
         os.close(descriptor)
+        raise
+    os.close(descriptor)
+    return None
 
 
 def _flush_tree(folder: Path) -> None:
@@ -155,35 +200,30 @@ def _exchange(one: Path, other: Path) -> None:
 
 @contextlib.contextmanager
 def staged_file(destination: Path) -> Iterator[Path]:
-    """A path to write to; when the block ends well it becomes `destination` in one step, flushed to disk."""
+    """A path to write to; when the block ends well it becomes `destination` in one step, flushed to disk.
+
+    Its mode is what the umask leaves, and never wider than that of the file that it replaces.
+    """
     destination.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=f".{destination.name}.", dir=destination.parent)
-    os.close(descriptor)
-    staged = Path(name)
+    # A folder and not a file: engines write beside the path they are given, and that too must be swept up.
+    folder, lock = _fresh_folder(destination.parent, f".{destination.name}.", ".part")
+    staged = folder / destination.name
     try:
         yield staged
         with staged.open("rb") as file:
             os.fsync(file.fileno())
-        staged.chmod(0o644)
+        if destination.exists():
+            staged.chmod(stat.S_IMODE(staged.stat().st_mode) & stat.S_IMODE(destination.stat().st_mode))
         staged.replace(destination)
     finally:
-        staged.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
 
 
-def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:
-    """Replace one file's bytes whole, flushed to disk before it is visible."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(mode)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+def write_atomically(path: Path, data: bytes, *, mode: int = 0o666) -> None:
+    """Replace one file's bytes whole, flushed to disk before it is visible. The umask applies to `mode`."""
+    with staged_file(path) as staged, os.fdopen(os.open(staged, os.O_WRONLY | os.O_CREAT, mode), "wb") as file:
+        file.write(data)
 
 
 def tagged(schema: pa.Schema, tag: str, extra: dict[str, str] | None = None) -> pa.Schema:

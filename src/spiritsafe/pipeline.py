@@ -9,7 +9,6 @@ The rooms are pure; what has an effect (files, keys, the engine) is here and in 
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,7 +28,7 @@ from spiritsafe.engine import open_engine
 from spiritsafe.events.beside import read_beside
 from spiritsafe.events.identity import open_pseudonymiser
 from spiritsafe.events.sources import ReadOptions, open_source
-from spiritsafe.files import staged_folder
+from spiritsafe.files import scratch_folder, staged_folder
 from spiritsafe.keys import ensure_key, open_keys
 from spiritsafe.links import habitual_phrases, shared_things
 from spiritsafe.settings import load_settings
@@ -263,10 +262,10 @@ def write_sketch_file(
 @contextlib.contextmanager
 def _workplace(settings: Settings) -> Iterator[tuple[Path, Engine]]:
     with (
-        tempfile.TemporaryDirectory(prefix="spiritsafe-", dir=settings.temp_dir) as name,
-        open_engine(settings.engine, settings, scratch=Path(name)) as engine,
+        scratch_folder(settings.temp_dir) as scratch,
+        open_engine(settings.engine, settings, scratch=scratch) as engine,
     ):
-        yield Path(name), engine
+        yield scratch, engine
 
 
 def _path(path: str | Path | None) -> str | None:

@@ -8,16 +8,16 @@ Comes from `cli.prove`; goes on to `adaptive.Attacker`.
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from spiritsafe.files import scratch_folder
 from spiritsafe.proving.adaptive import ways
 from spiritsafe.proving.recipes import CampaignSpec, Recipe
 from spiritsafe.proving.world import compose_world
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from spiritsafe.settings import Settings
 
@@ -32,10 +32,10 @@ def scan_world(folder: Path, *, settings: Settings | None = None) -> set[str]:
     """The accounts of groups that a scan with the defaults calls a campaign."""
     from spiritsafe.pipeline import find_campaigns
 
-    with tempfile.TemporaryDirectory(prefix="spiritsafe-") as name:
+    with scratch_folder() as scratch:
         result = find_campaigns(
             folder / "requests.parquet",
-            out=Path(name) / "findings",
+            out=scratch / "findings",
             accounts=folder / "accounts.parquet",
             account_events=folder / "account_events.parquet",
             attestations=folder / "attestations.parquet",
@@ -92,11 +92,11 @@ def ways_to_skip(
         matched=0.5,
         campaigns=tuple(CampaignSpec(code, "plain", 4, accounts) for code in dict.fromkeys(archetypes)),
     )
-    with tempfile.TemporaryDirectory(prefix="spiritsafe-") as name:
+    with scratch_folder() as scratch:
         for skipped in range(tries):
             if progress is not None:
                 progress("attacker", skipped, tries)
-            folder = Path(name) / f"trial-{skipped}"
+            folder = scratch / f"trial-{skipped}"
             compose_world(recipe, folder, seed=seed + skipped, skipped=skipped, **inputs)
             if lost_share(folder, accuse(folder)) <= LOST_SHARE:
                 return skipped

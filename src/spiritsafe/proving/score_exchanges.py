@@ -6,7 +6,6 @@ Comes from `score_scan.Judged` and, for the first flag, from scans of the world 
 
 from __future__ import annotations
 
-import tempfile
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import numpy as np
 
+from spiritsafe.files import scratch_folder
 from spiritsafe.proving.score_scan import EXCHANGE_LIMIT
 from spiritsafe.proving.score_truth import load_exchanges, read_world_table
 from spiritsafe.stats import Interval, clustered_interval
@@ -166,8 +166,8 @@ def scanner(world: Path, *, scratch: Path | None = None) -> ScanUntil:
     }
 
     def scan_until(until_us: int) -> set[str]:
-        with tempfile.TemporaryDirectory(prefix="spiritsafe-score-", dir=scratch) as folder:
-            out = Path(folder) / "scan"
+        with scratch_folder(scratch) as folder:
+            out = folder / "scan"
             find_campaigns(world / "requests.parquet", out=out, until_us=until_us, **beside)
             return set(pq.read_table(out / "members.parquet", columns=["account_id"])["account_id"].to_pylist())
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 import functools
 import gc
 import multiprocessing
+import os
+import threading
 from collections import Counter
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -105,13 +107,13 @@ def write_sketches(
         if progress is not None:
             progress(total)
 
-    task.out.mkdir(parents=True, exist_ok=True)
+    task.out.mkdir(mode=0o700, parents=True, exist_ok=True)
     if min(workers, len(shards)) <= 1:
         for number, shard in enumerate(shards):
             done(_sketch_shard(number, shard, task))
         return total
     pool = ProcessPoolExecutor(
-        min(workers, len(shards)), mp_context=multiprocessing.get_context("spawn"), initializer=_collect_seldom
+        min(workers, len(shards)), mp_context=multiprocessing.get_context("spawn"), initializer=_begin_work
     )
     try:
         waiting: set[Future[SketchReport]] = set()
@@ -126,9 +128,19 @@ def write_sketches(
     return total
 
 
-def _collect_seldom() -> None:
-    """A batch makes a hundred thousand short lists and no cycle: looking for cycles costs a tenth of the time."""
+def _begin_work() -> None:
+    """Make a new worker ready."""
+    # A batch makes a hundred thousand short lists and no cycle: looking for cycles costs a tenth of the time.
     gc.set_threshold(1_000_000, 20, 20)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+
+
+def _leave_with_parent() -> None:
+    """A parent that was killed closes no pool: its workers would wait for work for ever, raw rows in memory."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _collect(waiting: set[Future[SketchReport]], done: Callable[[SketchReport], None]) -> set[Future[SketchReport]]:
