@@ -69,7 +69,7 @@ def query_source(files: Sequence[File], options: ReadOptions, schema: TableSchem
         names = reader.schema.names
     missing = [name for name in schema.required if name not in names]
     if missing:
-        raise missing_columns("the query's result", missing, names)
+        raise missing_columns("the query's result", missing, names, quote=options.keep_raw)
     columns = tuple(name for name in schema.by_name if name in names)
     return Source((shard,), "sql", tuple(files), options, columns)
 
@@ -84,7 +84,7 @@ def read_query(shard: Shard, options: ReadOptions) -> Iterator[RawRows]:
             except StopIteration:
                 return
             except (pa.ArrowException, OSError, RuntimeError) as error:
-                raise _failed(error) from error
+                raise _failed(error, options) from error
             for start in range(0, batch.num_rows, MAX_ROWS):
                 part = batch.slice(start, MAX_ROWS)
                 columns = dict(zip(part.schema.names, part.columns, strict=True))
@@ -111,13 +111,15 @@ def _result(shard: Shard, options: ReadOptions, *, limit: int | None = None) -> 
             fetch = getattr(result, "to_arrow_reader", None) or result.fetch_arrow_reader
             reader = fetch(MAX_ROWS)
         except (duckdb.Error, RuntimeError) as error:
-            raise _failed(error) from error
+            raise _failed(error, options) from error
         yield reader
 
 
-def _failed(error: Exception) -> QueryError:
+def _failed(error: Exception, options: ReadOptions) -> QueryError:
+    # DuckDB quotes the value that it could not convert.
+    what = first_line(error) if options.keep_raw else f"{type(error).__name__}, told in full by `spiritsafe doctor`"
     return QueryError(
-        f"the query cannot be run: {first_line(error)}",
+        f"the query cannot be run: {what}",
         hint="it reads the view `logs` and must give event_id, time and account_id",
     )
 
