@@ -8,12 +8,13 @@ import pytest
 
 from spiritsafe.campaigns import events as campaign_events
 from spiritsafe.engine import epoch_s, open_engine
-from spiritsafe.events.model import ACCOUNTS, REQUESTS
+from spiritsafe.events.model import ACCOUNTS, REQUESTS, Shard
 from spiritsafe.links import habitual_phrases, shared_things
 from spiritsafe.signals import TACTICS, account_signals, text_tactics
 from spiritsafe.signals.batch import number_accounts
 from spiritsafe.sketch import SketchParameters, TextSketcher
-from spiritsafe.sketch.table import part_schema, sketch_batch
+from spiritsafe.sketch.repeats import first_of_each, repeated_ids
+from spiritsafe.sketch.table import POSITION, ROW, part_schema, sketch_batch
 
 pytestmark = [pytest.mark.spark, pytest.mark.xdist_group("spark")]
 
@@ -78,6 +79,16 @@ def log(rows: int = 900, accounts: int = 40) -> pa.Table:
     return pa.Table.from_batches([sketch_batch(batch, TextSketcher(parameters), part_schema(parameters), first_row=0)])
 
 
+def repeats() -> pa.Table:
+    """The log, and some of its rows delivered again in a second file."""
+    once = log()
+    again = once.slice(3, 20)
+    for name in (ROW, POSITION):
+        first = 1 << 32 if name == ROW else 0
+        again = again.set_column(again.column_names.index(name), name, pa.array(range(first, first + 20)))
+    return pa.concat_tables([again, once])
+
+
 def account_facts() -> pa.Table:
     rows = [
         {
@@ -122,6 +133,10 @@ def path(name: str) -> dict[str, list[dict[str, object]]]:
                 "account": pa.array([*first["account"].to_pylist(), 1, 1], pa.int64()),
             }
         )
+        repeated = repeated_ids(twice := engine.table(repeats(), "twice"), engine)
+        assert repeated is not None
+        shards = [Shard("monday", "parquet"), Shard("tuesday", "parquet")]
+        kept, again = first_of_each(twice, repeated, engine, shards, quote=True)
         steps = {
             "signals": signals,
             "signals without accounts": alone,
@@ -130,6 +145,8 @@ def path(name: str) -> dict[str, list[dict[str, object]]]:
             "exchanges": campaign_events.exchanges(requests, members),
             "activity": campaign_events.activity(requests, members, first_s=1_772_323_200),
             "evidence": campaign_events.evidence(requests, engine.table(values, "values")),
+            "kept once": kept.select("event_id", ROW),
+            "refused": again,
             "seconds": raw.select("event_id", second=epoch_s(raw.time)),
         }
         return {step: rows_of(engine.arrow(expression)) for step, expression in steps.items()}
@@ -148,7 +165,18 @@ def both():
 
 @pytest.mark.parametrize(
     "step",
-    ["signals", "signals without accounts", "phrases", "things", "exchanges", "activity", "evidence", "seconds"],
+    [
+        "signals",
+        "signals without accounts",
+        "phrases",
+        "things",
+        "exchanges",
+        "activity",
+        "evidence",
+        "kept once",
+        "refused",
+        "seconds",
+    ],
 )
 def test_duckdb_and_spark_give_the_same_rows(both, step):
     duckdb, spark = both[0][step], both[1][step]

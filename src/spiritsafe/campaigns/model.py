@@ -175,7 +175,10 @@ class Coverage(_Value, frozen=True):
 
 
 class Run(_Value, frozen=True):
-    """What a run read, with which settings, and what it could not see (`run.json`)."""
+    """What a run read, with which settings, and what it could not see (`run.json`).
+
+    `key_id` names the sketch key, `pseudonym_key_id` that of the pseudonyms ("" where names are as given).
+    """
 
     schema: str
     spiritsafe_version: str
@@ -192,3 +195,4 @@ class Run(_Value, frozen=True):
     warnings: tuple[str, ...] = ()
     detection_limit: str = ""
     versions: dict[str, str] = {}
+    pseudonym_key_id: str = ""

@@ -149,9 +149,11 @@ def conform_rows(rows: RawRows, source: str, options: ReadOptions, *, schema: Ta
         )
         for row, fault in sorted(faults.items())
     )
+    positions = rows.positions
     if faults:
-        batch = batch.filter(pa.array(~_flags(faults, count)))
-    return Batch(batch, rows.rejected + refused)
+        good = ~_flags(faults, count)
+        batch, positions = batch.filter(pa.array(good)), positions[good]
+    return Batch(batch, positions, rows.rejected + refused)
 
 
 def _add(faults: Faults, found: Faults) -> None:

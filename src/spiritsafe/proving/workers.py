@@ -11,6 +11,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from spiritsafe.proving.rows import BATCH_ROWS, say_rows
+from spiritsafe.sketch.table import leave_with_parent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +37,7 @@ def said_in_order(plan: Plan, workers: int) -> Iterator[tuple[int, Said]]:
         return
     _shared.append(plan)
     try:
-        with multiprocessing.get_context("fork").Pool(workers) as pool:
+        with multiprocessing.get_context("fork").Pool(workers, initializer=leave_with_parent) as pool:
             waiting: deque[tuple[int, AsyncResult[Said]]] = deque()
             for at in bounds:
                 waiting.append((at[0], pool.apply_async(_say, (at,))))
