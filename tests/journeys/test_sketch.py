@@ -182,6 +182,9 @@ def test_a_table_that_names_nobody_of_the_log_is_reported(run, day, tmp_path):
     assert len(told) == 2
     assert "None of the 20 rows of --attestations names an account or organisation of this log" in told[0]
     assert all(one in done.stdout for one in told)
+    done = run("scan", *log, "--out", tmp_path / "out", "--json")
+    assert all(one in done.stderr for one in told)
+    assert all(json.loads(line)["verdict"] for line in done.stdout.splitlines())
 
 
 # --- what a sketch says of its names ----------------------------------------------------------------------

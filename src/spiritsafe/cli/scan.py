@@ -117,6 +117,8 @@ def _print_json(found: ScanResult) -> None:
     encoder = msgspec.json.Encoder(order="deterministic")
     for group in found.groups:
         click.echo(encoder.encode(group).decode())
+    for warning in found.run.warnings:
+        click.echo(f"warning {warning}", err=True)
 
 
 def _print_text(found: ScanResult) -> None:
