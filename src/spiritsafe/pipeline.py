@@ -30,6 +30,9 @@ from spiritsafe.campaigns.verdicts import judge
 from spiritsafe.engine import open_engine
 from spiritsafe.events.beside import read_beside
 from spiritsafe.events.identity import open_pseudonymiser
+from spiritsafe.events.joining import names_like, refuse_foreign, unmatched
+from spiritsafe.events.model import QUARANTINE
+from spiritsafe.events.pseudonyms import Naming
 from spiritsafe.events.sources import ReadOptions, open_source
 from spiritsafe.events.sources.storage import passed_over
 from spiritsafe.files import scratch_folder, staged_folder
@@ -38,6 +41,7 @@ from spiritsafe.links import habitual_phrases, shared_things
 from spiritsafe.settings import load_settings
 from spiritsafe.signals import account_signals, text_tactics
 from spiritsafe.signals.batch import number_accounts
+from spiritsafe.sketch.given import names_in
 from spiritsafe.sketch.intake import check_sketches_file, tactic_names, take_in, write_sketches_file
 from spiritsafe.sketch.model import SketchParameters
 from spiritsafe.sketch.table import SketchTask
@@ -104,7 +108,8 @@ def find_campaigns(
     out
         The result folder. It appears whole or not at all; an earlier scan is replaced, anything else refused.
     accounts, account_events, attestations, known
-        The tables beside the log, each optional; `known` has `account_id` and `label`.
+        The tables beside the log, each optional; `known` has `account_id` and `label`. Beside pseudonymous
+        sketches their names become pseudonyms of the same key.
     until_us
         Leave out what happened at or after this time, in microseconds since 1970.
     options
@@ -123,10 +128,10 @@ def find_campaigns(
     Raises
     ------
     InputError
-        A file is broken or is not what it claims; nothing was written.
+        A file is broken or is not what it claims, or names cannot be made to join; nothing was written.
     """
     settings = settings or load_settings({})
-    options = options or ReadOptions.under(settings)
+    options = _discreet(options or ReadOptions.under(settings), hide=settings.pseudonymise)
     tell = progress or (lambda _stage, _done, _total: None)
     beside_the_log = (accounts, account_events, attestations, known, settings.home)
     read = [*_listed(requests), *(path for path in beside_the_log if path is not None)]
@@ -136,15 +141,19 @@ def find_campaigns(
         ThreadPoolExecutor(1) as aside,
     ):
         source = open_source(requests, options)
+        log_names = names_in(source)
+        if settings.pseudonymise:
+            refuse_foreign(log_names, settings)
         digests = aside.submit(source.inputs)
-        task = sketch_task(settings, options, scratch)
+        task = sketch_task(settings, options, scratch, names=log_names)
+        sides = (accounts, account_events, attestations, known)
         beside = read_beside(
             accounts=_path(accounts),
             account_events=_path(account_events),
             attestations=_path(attestations),
             labels=_path(known),
-            options=replace(options, sql=None, format=None, columns=None),
-            pseudonymiser=task.pseudonymiser,
+            options=_discreet(options, hide=log_names.pseudonymised),
+            namer=task.pseudonymiser or (names_like(log_names, settings) if any(sides) else None),
         )
         intake = take_in(source, engine, task, workers=settings.workers, until_us=until_us, progress=tell)
         seen = _look(intake, beside, engine, tell, tactics=tactic_names(intake.requests, task))
@@ -162,17 +171,16 @@ def find_campaigns(
             accounts=seen.log.accounts,
             account_columns=beside.observable,
             detection_limit=detection_limit if isinstance(detection_limit, str) else detection_limit(inputs),
-            warnings=(FLOOR_WARNING, *_unused(beside), *_passed_over(source)),
+            warnings=(FLOOR_WARNING, *_warnings(seen, beside), *_unused(beside), *_passed_over(source)),
         )
-        quarantine = pa.concat_tables([intake.quarantine, beside.quarantine])
         tell("write", 0, 1)
-        found = Findings(
-            run, groups, seen.facts, seen.log, seen.signals, quarantine, beside.known, appeal_to=settings.appeal_to
-        )
+        found = Findings(run, groups, seen.facts, seen.log, seen.signals, beside.known, appeal_to=settings.appeal_to)
         # Half of writing is Python, which one core does; the other half the engine's, in other files.
         events = aside.submit(_write_events, groups, seen, evidence, engine, folder)
+        refused = aside.submit(_write_quarantine, intake, beside, engine, folder)
         write_results(found, folder)
         events.result()
+        refused.result()
         tell("write", 1, 1)
     return ScanResult(out=Path(out), run=run, groups=tuple(groups))
 
@@ -263,15 +271,37 @@ def _unused(beside: Beside) -> list[str]:
     return told
 
 
-def sketch_task(settings: Settings, options: ReadOptions, scratch: Path) -> SketchTask:
-    """How this installation sketches: its key, the tactics it knows, and pseudonyms if it is set to."""
+def _write_quarantine(intake: Intake, beside: Beside, engine: Engine, folder: Path) -> None:
+    """The refused rows of the log and of the tables beside it."""
+    refused = intake.quarantine.union(engine.table(beside.quarantine, "refused-beside"))
+    engine.write(
+        refused.order_by(["source", "position", "code", "reason"]), folder / "quarantine.parquet", QUARANTINE.tag
+    )
+
+
+def _warnings(seen: _Seen, beside: Beside) -> tuple[str, ...]:
+    signals = seen.log.signals
+    return unmatched(beside, set(signals["account_id"]), set(signals["organization_id"]))
+
+
+def _discreet(options: ReadOptions, *, hide: bool) -> ReadOptions:
+    """Where names are hidden, a refused row must not show them."""
+    return replace(options, keep_raw=False) if hide else options
+
+
+def sketch_task(settings: Settings, options: ReadOptions, scratch: Path, *, names: Naming | None = None) -> SketchTask:
+    """How this installation sketches: its key, the tactics it knows, and pseudonyms if it is set to.
+
+    `names` is the form of the names in the input: pseudonyms are left as they are.
+    """
+    hide = settings.pseudonymise and not (names is not None and names.pseudonymised)
     keys = open_keys(settings.key_provider, settings.open_home() / "keys", command=settings.key_command)
     key = ensure_key(keys, "sketch")
     return SketchTask(
         options=options,
         parameters=SketchParameters(key=key.secret, key_id=key.key_id, seed=settings.seed, tactics=text_tactics()),
         out=scratch / "sketches",
-        pseudonymiser=open_pseudonymiser(settings) if settings.pseudonymise else None,
+        pseudonymiser=open_pseudonymiser(settings) if hide else None,
     )
 
 
@@ -298,19 +328,19 @@ def write_sketch_file(
     `rows_kept`, `rows_refused` and `passed_over`, the files of a folder that are no logs by their names.
     """
     settings = settings or load_settings({"pseudonymise": True})
-    options = options or ReadOptions.under(settings, keep_raw=False)
+    options = _discreet(options or ReadOptions.under(settings), hide=True)
     tell = progress or (lambda _stage, _done, _total: None)
     check_sketches_file(Path(out), _listed(requests))
     with _workplace(settings) as (scratch, engine):
         source = open_source(requests, options)
-        task = sketch_task(settings, options, scratch)
+        task = sketch_task(settings, options, scratch, names=names_in(source))
         intake = take_in(source, engine, task, workers=settings.workers, progress=tell)
         tell("write", 0, 1)
         write_sketches_file(intake, engine, task, Path(out))
         tell("write", 1, 1)
     return {
         "rows_kept": intake.rows_kept,
-        "rows_refused": intake.quarantine.num_rows,
+        "rows_refused": intake.rows_refused,
         "passed_over": list(source.passed_over),
     }
 
@@ -338,4 +368,4 @@ def _path(path: str | Path | None) -> str | None:
 
 def _input_files(log: Sequence[tuple[str, str, int]], beside: Beside) -> list[InputFile]:
     read = [InputFile(path=p, sha256=digest, size_bytes=size) for p, digest, size in log]
-    return read + [InputFile(path=p, sha256=digest, size_bytes=size) for p, digest, size, _ in beside.files]
+    return read + [InputFile(path=p, sha256=digest, size_bytes=size) for p, digest, size in beside.files]

@@ -347,7 +347,8 @@ def example_run(**changes: Any) -> Run:
         ),
         "engine": "duckdb 1.4",
         "pseudonymised": True,
-        "key_id": "pseudonym-2026-04",
+        "key_id": "sketch-2026-04",
+        "pseudonym_key_id": "pseudonym-2026-04",
         "warnings": (),
         "detection_limit": "In this traffic a campaign of 40 accounts at stealth 1 is found in 9 of 10 plantings, at "
         "one false group in 100 scans.",

@@ -171,6 +171,7 @@ runs = st.builds(
     engine=names,
     pseudonymised=st.booleans(),
     key_id=names,
+    pseudonym_key_id=names,
     warnings=several(names),
     detection_limit=names,
     versions=st.dictionaries(names, names, max_size=2),

@@ -346,6 +346,7 @@ def test_the_reference_page_explains_every_reason_to_refuse_a_row():
     root = Path(__file__).parents[2]
     folder = root / "src" / "spiritsafe" / "events"
     texts = [path.read_text() for path in [*folder.glob("sources/*.py"), folder / "values.py", folder / "validate.py"]]
+    texts.append((folder.parent / "sketch" / "repeats.py").read_text())
     codes = {code for text in texts for code in re.findall(r'(?<!code = )"(events\.[a-z_]+)"', text)}
     page = (root / "docs" / "reference" / "sources.md").read_text(encoding="utf-8")
     assert len(codes) > 15

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import example, given
 
 from spiritsafe.events.columns import as_contract, plain, python_values
-from spiritsafe.events.model import ACCOUNTS, REQUESTS, Column
+from spiritsafe.events.model import ACCOUNT_EVENTS, ACCOUNTS, ATTESTATIONS, REQUESTS, Column, TableSchema
 from spiritsafe.events.sources.errors import MissingColumnsError
-from spiritsafe.events.validate import conform
+from spiritsafe.events.validate import RawRows, conform, conform_rows
 from spiritsafe.events.values import Refused, Rules, value_as
 from tests.events.source_rows import NOW_US, START, options
 
@@ -214,6 +214,35 @@ def test_a_refused_row_keeps_its_values_for_the_quarantine_unless_told_not_to():
     assert b'"prompt":"secret"' in (kept.raw or b"")
     (bare,) = conform(batch, "here", np.array([9]), options(keep_raw=False)).rejected
     assert (bare.raw, bare.position) == (None, 9)
+
+
+PRIVATE = ("Jane Doe, born 4 May 1977", "4111222233334444" * 3, 4111222233334444, 4111222233334444.5, "4111-2222")
+PRIVATE_TIMES = (dt.datetime(1977, 5, 4), dt.datetime(1977, 5, 4, tzinfo=dt.UTC), "1977-05-04", "4 May 1977", True)
+
+
+@pytest.mark.parametrize("schema", [REQUESTS, ACCOUNTS, ACCOUNT_EVENTS, ATTESTATIONS], ids=lambda schema: schema.name)
+def test_where_no_text_may_be_kept_a_reason_describes_a_value_and_never_shows_it(schema: TableSchema):
+    told = []
+    for column in schema.columns:
+        for value in (*PRIVATE, *PRIVATE_TIMES, [PRIVATE[0]], {PRIVATE[0]: 1}):
+            row: dict[str, Any] = {name: ["x"] for name in schema.required} | {column.name: [value]}
+            rows = RawRows({**row, f"Jane {value}": ["\0"]}, np.array([0]), sparse=True)
+            open_, discreet = (
+                conform_rows(rows, "here", options(keep_raw=keep), schema=schema).rejected for keep in (True, False)
+            )
+            assert [one.code for one in open_] == [one.code for one in discreet]
+            told += [one.reason for one in discreet]
+            for mark in ("Jane", "4111", "1977"):
+                assert all(mark not in one.reason for one in discreet), discreet
+    assert any("a text of 25 characters" in reason for reason in told)
+
+
+def test_where_rows_are_kept_a_reason_shows_the_value():
+    rows = RawRows({"event_id": ["e"], "time": ["4 May 1977"], "account_id": ["a"]}, np.array([0]))
+    (one,) = conform_rows(rows, "here", options()).rejected
+    assert one.reason == "time is '4 May 1977', not an ISO 8601 time"
+    (one,) = conform_rows(rows, "here", options(keep_raw=False)).rejected
+    assert one.reason == "time is a text of 10 characters, not an ISO 8601 time"
 
 
 def test_the_first_reason_in_the_contracts_order_is_given():

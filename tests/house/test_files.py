@@ -14,6 +14,7 @@ from spiritsafe.files import (
     DestinationError,
     SchemaError,
     check_tag,
+    scratch_folder,
     staged_file,
     staged_folder,
     write_atomically,
@@ -29,6 +30,29 @@ while True:
             for number in range(20):
                 (folder / f"part-{number}").write_text(text * 1000)
 """
+
+WORKER = """
+import sys, time, pathlib
+from spiritsafe.files import scratch_folder, staged_file
+parent = pathlib.Path(sys.argv[1])
+with scratch_folder(parent / "tmp") as scratch, staged_file(parent / "sketches.parquet") as staged:
+    (scratch / "part-0").write_text("acct-7")
+    staged.write_text("acct-7")
+    print("working", flush=True)
+    time.sleep(60)
+"""
+CROWD = """
+import sys, pathlib
+from spiritsafe.files import scratch_folder
+for _ in range(60):
+    with scratch_folder(pathlib.Path(sys.argv[1])) as scratch:
+        (scratch / "part-0").write_text("mine")
+        assert (scratch / "part-0").read_text() == "mine"
+"""
+
+
+def start(program, *arguments):
+    return subprocess.Popen([sys.executable, "-c", program, *map(str, arguments)], stdout=subprocess.PIPE, text=True)
 
 
 def test_a_new_result_takes_the_place_of_the_old_one_whole(tmp_path):
@@ -98,6 +122,53 @@ def test_a_file_is_replaced_whole_and_keeps_its_mode(tmp_path):
         staged.write_bytes(bytes(1 // 0))
     assert path.read_bytes() == b"2"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_umask_decides_who_may_read_a_file_and_replacing_it_shows_it_to_nobody_else(tmp_path):
+    path = tmp_path / "sketches.parquet"
+    old = os.umask(0o077)
+    try:
+        with staged_file(path) as staged:
+            staged.write_bytes(b"acct-7")
+        write_atomically(tmp_path / "map.toml", b"")
+        assert {one.stat().st_mode & 0o777 for one in tmp_path.iterdir()} == {0o600}
+        os.umask(0o022)
+        write_atomically(tmp_path / "new", b"")
+        write_atomically(path, b"acct-8")
+    finally:
+        os.umask(old)
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o644
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_what_a_killed_run_was_working_on_is_gone_after_the_next_and_a_live_run_keeps_its_own(tmp_path):
+    killed, live = start(WORKER, tmp_path), start(WORKER, tmp_path)
+    try:
+        assert killed.stdout.readline() == live.stdout.readline() == "working\n"
+        mine = tmp_path / "tmp" / "spiritsafe-findings"
+        mine.mkdir()
+        assert all(one.stat().st_mode & 0o077 == 0 for one in (tmp_path / "tmp").glob("*.scratch"))
+        killed.kill()
+        killed.wait()
+        assert len(list(tmp_path.glob("tmp/*.scratch"))) == len(list(tmp_path.glob(".sketches*"))) == 2
+        with scratch_folder(tmp_path / "tmp") as scratch, staged_file(tmp_path / "sketches.parquet") as staged:
+            staged.write_text("")
+        assert not scratch.exists()
+        assert len(list(tmp_path.rglob("part-0"))) == len(list(tmp_path.glob(".sketches*"))) == 1
+        assert mine.exists()
+    finally:
+        killed.kill()
+        live.kill()
+        killed.communicate()
+        live.communicate()
+
+
+def test_runs_that_begin_together_do_not_take_each_other_for_abandoned(tmp_path):
+    crowd = [start(CROWD, tmp_path) for _ in range(4)]
+    assert [one.wait() for one in crowd] == [0, 0, 0, 0]
+    for one in crowd:
+        one.communicate()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_says_what_it_is_and_another_kind_or_major_is_refused(tmp_path):

@@ -9,13 +9,14 @@ import pytest
 from spiritsafe.campaigns import attested as campaign_attested
 from spiritsafe.campaigns import events as campaign_events
 from spiritsafe.engine import epoch_s, open_engine
-from spiritsafe.events.model import ACCOUNTS, ACTIONS, REQUESTS, UTC_US
+from spiritsafe.events.model import ACCOUNTS, ACTIONS, REQUESTS, UTC_US, Shard
 from spiritsafe.links import actions as acts
 from spiritsafe.links import habitual_phrases, shared_things
 from spiritsafe.signals import TACTICS, account_signals, text_tactics
 from spiritsafe.signals.batch import number_accounts
 from spiritsafe.sketch import SketchParameters, TextSketcher
-from spiritsafe.sketch.table import part_schema, sketch_batch
+from spiritsafe.sketch.repeats import first_of_each
+from spiritsafe.sketch.table import POSITION, ROW, part_schema, sketch_batch
 
 pytestmark = [pytest.mark.spark, pytest.mark.xdist_group("spark")]
 
@@ -78,6 +79,16 @@ def log(rows: int = 900, accounts: int = 40) -> pa.Table:
     parameters = SketchParameters(key=b"k" * 32, key_id="k", tactics=text_tactics())
     (batch,) = rows_of_log.to_batches()
     return pa.Table.from_batches([sketch_batch(batch, TextSketcher(parameters), part_schema(parameters), first_row=0)])
+
+
+def repeats() -> pa.Table:
+    """The log, and some of its rows delivered again in a second file."""
+    once = log()
+    again = once.slice(3, 20)
+    for name in (ROW, POSITION):
+        first = 1 << 32 if name == ROW else 0
+        again = again.set_column(again.column_names.index(name), name, pa.array(range(first, first + 20)))
+    return pa.concat_tables([again, once])
 
 
 def account_facts() -> pa.Table:
@@ -151,6 +162,8 @@ def path(name: str) -> dict[str, list[dict[str, object]]]:
                 "account": pa.array([*first["account"].to_pylist(), 1, 1], pa.int64()),
             }
         )
+        shards = [Shard("monday", "parquet"), Shard("tuesday", "parquet")]
+        kept, again = first_of_each(engine.table(repeats(), "twice"), engine, shards, quote=True)
         pairs = engine.keep(acts.acts(engine.table(actions(), "actions")), "acts")
         own = acts.with_own_object(pairs)
         shared = engine.keep(acts.shared_objects(pairs, acts.numbered_actors(pairs)), "shared")
@@ -170,6 +183,8 @@ def path(name: str) -> dict[str, list[dict[str, object]]]:
             "covered": campaign_attested.covered(requests, engine.table(in_force(), "in-force")),
             "activity": campaign_events.activity(requests, members, first_s=1_772_323_200),
             "evidence": campaign_events.evidence(requests, engine.table(values, "values")),
+            "kept once": kept.select("event_id", ROW),
+            "refused": again,
             "seconds": raw.select("event_id", second=epoch_s(raw.time)),
         }
         return {step: rows_of(engine.arrow(expression)) for step, expression in steps.items()}
@@ -197,6 +212,8 @@ def both():
         "covered",
         "activity",
         "evidence",
+        "kept once",
+        "refused",
         "seconds",
         "acts",
         "acts without times",

@@ -178,7 +178,10 @@ class Coverage(_Value, frozen=True):
 
 
 class Run(_Value, frozen=True):
-    """What a run read, with which settings, and what it could not see (`run.json`)."""
+    """What a run read, with which settings, and what it could not see (`run.json`).
+
+    `key_id` names the sketch key, `pseudonym_key_id` that of the pseudonyms ("" where names are as given).
+    """
 
     schema: str
     spiritsafe_version: str
@@ -195,3 +198,4 @@ class Run(_Value, frozen=True):
     warnings: tuple[str, ...] = ()
     detection_limit: str = ""
     versions: dict[str, str] = {}
+    pseudonym_key_id: str = ""

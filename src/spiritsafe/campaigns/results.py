@@ -16,7 +16,6 @@ from spiritsafe.campaigns.model import Verdict
 from spiritsafe.campaigns.ocsf import findings, to_jsonl
 from spiritsafe.campaigns.report import render_report
 from spiritsafe.campaigns.tables import accounts_table, groups_table, links_table, members_table
-from spiritsafe.events.model import QUARANTINE
 from spiritsafe.files import write_parquet
 
 if TYPE_CHECKING:
@@ -36,7 +35,6 @@ class Findings:
     facts: Sequence[GroupFacts]
     log: Log
     signals: pa.Table
-    quarantine: pa.Table
     known: dict[str, str]
     appeal_to: str = ""
 
@@ -47,7 +45,7 @@ class Findings:
 
 
 def write_results(found: Findings, folder: Path) -> None:
-    """Write every file but those that are as long as the log (`exchanges`, `evidence`)."""
+    """Write every file but those that are as long as the log (`exchanges`, `evidence`, `quarantine`)."""
     encoder = msgspec.json.Encoder(order="deterministic")
     pretty = msgspec.json.format
     (folder / "run.json").write_bytes(pretty(encoder.encode(found.run), indent=2))
@@ -62,7 +60,6 @@ def write_results(found: Findings, folder: Path) -> None:
         folder / "accounts.parquet",
         "account_signals/1.0",
     )
-    write_parquet(found.quarantine, folder / "quarantine.parquet", QUARANTINE.tag)
     with (folder / "findings.ocsf.jsonl").open("wb") as file:
         file.writelines(to_jsonl(findings(found.run, found.groups)))
     page = render_report(found.run, found.groups, links=_links_by_group(links), appeal_to=found.appeal_to)

@@ -23,6 +23,7 @@ from spiritsafe.cli.identity_session import (
     read_values,
     say_json,
 )
+from spiritsafe.cli.identity_table import pseudonymise
 from spiritsafe.errors import UsageError
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def identity(context: click.Context, home: Path | None) -> None:
 
 identity.add_command(keys)
 identity.add_command(person)
+identity.add_command(pseudonymise)
 
 
 @identity.command()

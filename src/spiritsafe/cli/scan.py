@@ -138,3 +138,5 @@ def _print_json(found: ScanResult) -> None:
     encoder = msgspec.json.Encoder(order="deterministic")
     for group in found.groups:
         click.echo(encoder.encode(group).decode())
+    for warning in found.run.warnings:
+        click.echo(f"warning {warning}", err=True)

@@ -5,9 +5,7 @@ All are optional. Broken rows are refused and counted like a log's. Comes from p
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
@@ -21,12 +19,12 @@ from spiritsafe.events.model import (
     Rejected,
     TableSchema,
 )
-from spiritsafe.events.tables import one_row_an_account, read_table
+from spiritsafe.events.tables import one_row_an_account, read_side_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from spiritsafe.events.identity import Pseudonymiser
+    from spiritsafe.events.joining import Namer
     from spiritsafe.events.sources import ReadOptions
 
 LABELS: Final = TableSchema(
@@ -37,20 +35,25 @@ LABELS: Final = TableSchema(
         Column("label", pa.string(), "what the operator already holds of it", required=True),
     ),
 )
+SIDES: Final = {"accounts": ACCOUNTS, "account_events": ACCOUNT_EVENTS, "attestations": ATTESTATIONS, "known": LABELS}
+"""The tables that `scan` takes beside a log, by the name of their option."""
 
 _ONE_ROW_AN_ACCOUNT: Final = frozenset({"accounts", "labels"})
 
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What was read beside the log. A table that was not given is None."""
+    """What was read beside the log. A table that was not given is None.
+
+    `files` are (path, SHA-256 in hex, bytes) of every file.
+    """
 
     accounts: pa.Table | None
     account_events: pa.Table | None
     attestations: pa.Table | None
     labels: pa.Table | None
     quarantine: pa.Table
-    files: tuple[tuple[str, str, int, int], ...]
+    files: tuple[tuple[str, str, int], ...]
 
     @property
     def observable(self) -> frozenset[str]:
@@ -75,7 +78,7 @@ def read_beside(
     attestations: str | None,
     labels: str | None,
     options: ReadOptions,
-    pseudonymiser: Pseudonymiser | None = None,
+    namer: Namer | None = None,
 ) -> Beside:
     """Read what was given. Every table is read whole before anything is written.
 
@@ -85,13 +88,13 @@ def read_beside(
         Paths, or None.
     options
         As for the log; a mapping applies by its section for each table, a query does not apply.
-    pseudonymiser
-        Replaces names as in the log, so that the tables still join.
+    namer
+        Brings names to the form that they have in the log, so that the tables join; None leaves them.
 
     Raises
     ------
     InputError
-        A file is broken or lacks a required column.
+        A file is broken or lacks a required column, or its names cannot be brought to the log's.
     """
     given = {
         "accounts": (accounts, ACCOUNTS),
@@ -101,22 +104,41 @@ def read_beside(
     }
     tables: dict[str, pa.Table | None] = dict.fromkeys(given)
     refused: list[Rejected] = []
-    files = []
+    files: list[tuple[str, str, int]] = []
     for name, (path, schema) in given.items():
         if path is None:
             continue
-        table, rejected = read_table(path, schema, options)
-        if pseudonymiser is not None:
-            table = pa.Table.from_batches(
-                [pseudonymiser.batch(batch) for batch in table.to_batches()], schema=table.schema
-            )
+        found = read_side_table(path, schema, options)
+        table = found.rows if namer is None else named(found.rows, namer)
+        refused += found.rejected
         if name in _ONE_ROW_AN_ACCOUNT:
             table, repeated = one_row_an_account(table, str(path))
-            rejected = rejected + repeated
+            refused += repeated
         tables[name] = _complete(table, schema)
-        refused += rejected
-        files.append((str(path), _digest(path), _size(path), table.num_rows))
+        files += found.inputs
     return Beside(**tables, quarantine=quarantine_table(refused), files=tuple(files))
+
+
+def named(rows: pa.Table, namer: Namer) -> pa.Table:
+    """The rows with names as `namer` has them."""
+    batches = [namer.batch(batch) for batch in rows.to_batches()]
+    return pa.Table.from_batches(batches, schema=batches[0].schema) if batches else rows
+
+
+def shareable(
+    path: str, schema: TableSchema, options: ReadOptions, namer: Namer
+) -> tuple[pa.Table, list[str], list[Rejected]]:
+    """A side table for somebody who holds only a sketch: its names hidden, nothing that the contract does not know.
+
+    Returns
+    -------
+    The rows, in the order of their pseudonyms, since an order may tell who is who; the columns left out; and the
+    rows refused.
+    """
+    found = read_side_table(path, schema, options)
+    rows = named(found.rows, namer)
+    left_out = [name for name in rows.column_names if name not in schema.by_name]
+    return rows.drop_columns(left_out).sort_by(schema.required[0]), left_out, found.rejected
 
 
 def _complete(table: pa.Table, schema: TableSchema) -> pa.Table:
@@ -137,14 +159,3 @@ def quarantine_table(refused: Sequence[Rejected]) -> pa.Table:
         "raw": [one.raw for one in refused],
     }
     return pa.table(columns, schema=QUARANTINE.arrow())
-
-
-def _digest(path: str) -> str:
-    if not Path(path).is_file():
-        return ""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _size(path: str) -> int:
-    return Path(path).stat().st_size if Path(path).is_file() else 0

@@ -20,10 +20,12 @@ from spiritsafe.events.addresses import CryptoPan, packed, unpacked
 from spiritsafe.events.model import ACCOUNT_EVENTS, ACCOUNTS, ATTESTATIONS, REQUESTS
 from spiritsafe.events.pseudonyms import (
     Domain,
+    Naming,
     Pseudonym,
     PseudonymError,
     domain_of,
     looks_made,
+    naming_of,
     parse_pseudonym,
 )
 from spiritsafe.keys import derive
@@ -31,11 +33,8 @@ from spiritsafe.keys import derive
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from spiritsafe.keys import Key, KeyProvider
     from spiritsafe.settings import Settings
-
-PSEUDONYMISED: Final = b"spiritsafe.pseudonymised"
-KEY_ID: Final = b"spiritsafe.key_id"
-KEY_EPOCH: Final = b"spiritsafe.key_epoch"
 
 PERSONAL: Final = frozenset(
     column.name
@@ -48,14 +47,23 @@ PERSONAL: Final = frozenset(
 # What an account event's value is depends on the event; it must join with the column that holds the same thing.
 _VALUE_DOMAINS: Final = {"payment_added": "payment_fingerprint", "key_created": "api_key_id"}
 # Issued by the provider, so that no customer can choose a value that looks like a pseudonym.
-_ISSUED: Final = ("account_id", "subject")
+ISSUED: Final = ("account_id", "subject")
 _ADDRESS: Final = "client_ip"
 
 
 class ForeignPseudonymsError(InputError):
-    """The input is pseudonymous already, under another key: hashing again would cut it off from everything."""
+    """The input is pseudonymous already, under another key than yours or than the rest of it.
+
+    Hashing again would cut it off from everything, and pseudonyms of two keys join with nothing.
+    """
 
     code = "events.identity.foreign"
+
+
+class PseudonymKeyError(InputError):
+    """Names must become pseudonyms of the key that the log was pseudonymised with, and that key is not here."""
+
+    code = "events.identity.key"
 
 
 class Recorder(Protocol):
@@ -146,13 +154,14 @@ class Pseudonymiser:
     def __repr__(self) -> str:
         return f"Pseudonymiser(key_id={self.key_id!r}, epoch={self.epoch})"
 
+    @property
+    def naming(self) -> Naming:
+        """How tables name people that went through this."""
+        return Naming(True, self.key_id, self.epoch)
+
     def metadata(self) -> dict[str, str]:
         """What a file written with this key says of itself."""
-        return {
-            PSEUDONYMISED.decode(): "true",
-            KEY_ID.decode(): self.key_id,
-            KEY_EPOCH.decode(): str(self.epoch),
-        }
+        return self.naming.metadata()
 
     def value(self, column: str, text: str) -> str:
         """The pseudonym of one value of a column."""
@@ -206,12 +215,10 @@ class Pseudonymiser:
 
     def _standing(self, batch: pa.RecordBatch) -> str:
         """`raw`, `ours` or `foreign`; refuses foreign input unless it is allowed."""
-        claimed = (batch.schema.metadata or {}).get(KEY_ID)
-        if claimed is not None and (batch.schema.metadata or {}).get(PSEUDONYMISED) == b"true":
-            if claimed == self.key_id.encode():
-                return "ours"
-            return self._foreign(f"the key {claimed.decode('utf-8', 'replace')!r}")
-        for name in _ISSUED:
+        claimed = naming_of(batch.schema.metadata)
+        if claimed.key_id:
+            return "ours" if claimed.key_id == self.key_id else self._foreign(f"the key {claimed.key_id!r}")
+        for name in ISSUED:
             if name not in batch.schema.names:
                 continue
             texts = _uniques(batch.column(name))
@@ -320,22 +327,37 @@ def _uniques(values: pa.Array) -> list[str]:
     return [text for text in pc.unique(pc.cast(values, pa.string())).to_pylist() if text is not None]
 
 
-def open_pseudonymiser(settings: Settings, *, record: bool = True, allow_foreign: bool = False) -> Pseudonymiser:
+def open_pseudonymiser(
+    settings: Settings, *, record: bool = True, allow_foreign: bool = False, like: Naming | None = None
+) -> Pseudonymiser:
     """The pseudonymiser of this home, with the newest key; its first use makes the key.
 
-    With `record`, the identities of the columns in `settings.vault_columns` go into the vault.
+    With `record`, the identities of the columns in `settings.vault_columns` go into the vault. With `like`, it
+    is the key and epoch of those pseudonyms instead; `PseudonymKeyError` if this home does not hold that key.
     """
     from spiritsafe.events.vault import open_vault
     from spiritsafe.keys import ensure_key, open_keys
 
     home = settings.open_home()
     provider = open_keys(settings.key_provider, home / "keys", command=settings.key_command)
-    key = ensure_key(provider, "pseudonym")
+    key = ensure_key(provider, "pseudonym") if like is None else key_named(provider, like)
     return Pseudonymiser(
         key.secret,
         key.key_id,
-        epoch=key.epoch,
+        epoch=like.epoch if like is not None and like.epoch else key.epoch,
         recorder=open_vault(settings) if record else None,
         recorded=settings.vault_columns,
         allow_foreign=allow_foreign,
+    )
+
+
+def key_named(provider: KeyProvider, like: Naming) -> Key:
+    """The key that made these pseudonyms; raises `PseudonymKeyError` if it is not here, or was destroyed."""
+    for info in provider.epochs("pseudonym"):
+        if info.key_id == like.key_id and info.destroyed_us is None:
+            return provider.key("pseudonym", info.epoch)
+    raise PseudonymKeyError(
+        f"the log holds {like}, which is not in this home; raw names beside it cannot be made to join",
+        hint="ask whoever wrote the log for the tables as `spiritsafe identity pseudonymise` makes them, "
+        "or set SPIRITSAFE_HOME to the home with that key",
     )

@@ -124,8 +124,8 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
                 _check_column(table, name, source)
 
     def table(self, name: str) -> dict[str, ColumnSource]:
-        """The section of one contract table."""
-        section: dict[str, ColumnSource] = getattr(self, name)
+        """The section of one table; labels (`scan --known`) have none."""
+        section: dict[str, ColumnSource] = getattr(self, name, {})
         return section
 
 

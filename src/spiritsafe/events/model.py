@@ -15,6 +15,9 @@ import pyarrow as pa
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
 UTC_US: Final = pa.timestamp("us", tz="UTC")
 
 
@@ -234,10 +237,12 @@ class Batch:
     """Rows that passed, in contract columns plus carried extras, and those that did not.
 
     `table` has the contract's columns that the source can fill (never all-null padding), in the
-    contract's order, then carried extras. Types are exactly the contract's.
+    contract's order, then carried extras. Types are exactly the contract's. `positions` are where its rows
+    stand in the source, as in `Rejected`.
     """
 
     table: pa.RecordBatch
+    positions: NDArray[np.int64]
     rejected: tuple[Rejected, ...] = ()
 
 

@@ -1,4 +1,4 @@
-"""What does a pseudonym look like, and how is one made and known again?
+"""What does a pseudonym look like, how is one made and known again, and what does a file say of its names?
 
 `p1_` (the key's epoch), then 32 hexadecimal digits: 96 bits of HMAC-SHA-256 over the value, and 32 bits of
 check over those. Without the key the check cannot be made, so nobody can plant a value that we would pass
@@ -18,7 +18,11 @@ from spiritsafe.events.addresses import packed, unpacked
 from spiritsafe.keys import derive
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+PSEUDONYMISED: Final = b"spiritsafe.pseudonymised"
+KEY_ID: Final = b"spiritsafe.key_id"
+KEY_EPOCH: Final = b"spiritsafe.key_epoch"
 
 # An attestation's subject is an account or an organisation and does not say which: one domain for the three.
 _DOMAINS: Final = {"account_id": "party", "organization_id": "party", "subject": "party"}
@@ -29,6 +33,39 @@ _MARK: Final = re.compile(r"p([1-9][0-9]{0,5})_(.+)", re.DOTALL)
 _OPAQUE: Final = re.compile(r"[0-9a-f]{32}")
 REMEMBERED: Final = 100_000
 """Values a domain whose pseudonyms are kept between batches: some 20 MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """How a table names people: as given (the default), or by pseudonyms of one key."""
+
+    pseudonymised: bool = False
+    key_id: str = ""
+    epoch: int = 0
+
+    def metadata(self) -> dict[str, str]:
+        """What a file of such names says of itself; nothing where they are as given."""
+        if not self.pseudonymised:
+            return {}
+        return {
+            PSEUDONYMISED.decode(): "true",
+            KEY_ID.decode(): self.key_id,
+            KEY_EPOCH.decode(): str(self.epoch),
+        }
+
+    def __str__(self) -> str:
+        if not self.pseudonymised:
+            return "names as given"
+        return f"pseudonyms of the key {self.key_id or 'that it does not name'}, epoch {self.epoch}"
+
+
+def naming_of(metadata: Mapping[bytes, bytes] | None) -> Naming:
+    """What a file's metadata says of the names in it."""
+    found = metadata or {}
+    if found.get(PSEUDONYMISED) != b"true":
+        return Naming()
+    epoch = found.get(KEY_EPOCH, b"").decode("utf-8", "replace")
+    return Naming(True, found.get(KEY_ID, b"").decode("utf-8", "replace"), int(epoch) if epoch.isdecimal() else 0)
 
 
 class PseudonymError(InputError):

@@ -62,8 +62,7 @@ def _few_accounts(look: Look) -> Seen | None:
 
 
 def _pseudonymous(look: Look) -> Seen | None:
-    from spiritsafe.events.identity import KEY_ID, PSEUDONYMISED
-    from spiritsafe.events.pseudonyms import PseudonymError, parse_pseudonym
+    from spiritsafe.events.pseudonyms import KEY_ID, PSEUDONYMISED, PseudonymError, parse_pseudonym
 
     marked = PSEUDONYMISED in look.metadata
     if not marked and look.has("account_id"):

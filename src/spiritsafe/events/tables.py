@@ -8,16 +8,20 @@ Comes from `cli`; goes on to `pipeline`.
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
 
+from spiritsafe.events.joining import agreed
 from spiritsafe.events.model import Rejected
-from spiritsafe.events.sources.discover import open_table
+from spiritsafe.events.pseudonyms import naming_of
+from spiritsafe.events.sources.discover import Source, open_table
 from spiritsafe.events.sources.errors import NoRowsError
 from spiritsafe.events.sources.options import ReadOptions
 from spiritsafe.events.sources.read import read_table_shard
+from spiritsafe.events.sources.storage import expand
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,9 +33,29 @@ UNKNOWN_POSITION: Final = -1
 REPEATED_ACCOUNT: Final = "events.repeated_account"
 
 
+@dataclass(frozen=True, slots=True)
+class SideTable:
+    """A table that was read whole: its rows, those refused, and (path, SHA-256, bytes) of its files.
+
+    The rows' metadata says whether their names are pseudonyms, as the files say.
+    """
+
+    rows: pa.Table
+    rejected: list[Rejected]
+    inputs: list[tuple[str, str, int]]
+
+
 def read_table(
     path: str | Path | Sequence[str | Path], schema: TableSchema, options: ReadOptions | None = None
 ) -> tuple[pa.Table, list[Rejected]]:
+    """`read_side_table`: its rows, and those refused."""
+    found = read_side_table(path, schema, options)
+    return found.rows, found.rejected
+
+
+def read_side_table(
+    path: str | Path | Sequence[str | Path], schema: TableSchema, options: ReadOptions | None = None
+) -> SideTable:
     """A contract table from Parquet, CSV or JSON lines.
 
     Parameters
@@ -51,25 +75,28 @@ def read_table(
 
     Raises
     ------
-    The same errors as `open_source`.
+    The same errors as `open_source`, and `ForeignPseudonymsError` where the files' names have several forms.
     """
     options = dataclasses.replace(options or ReadOptions(), sql=None, format=None, columns=None)
     try:
-        shards = open_table(path, options, schema).shards
+        source = open_table(path, options, schema)
     except NoRowsError:
-        shards = ()
+        source = Source((), "", tuple(expand(path, options)), options)
     batches = []
     rejected: list[Rejected] = []
-    for shard in shards:
+    namings = []
+    for shard in source.shards:
         for batch in read_table_shard(shard, options, schema):
             rejected += batch.rejected
             if batch.table.num_columns:
+                namings.append((shard.url, naming_of(batch.table.schema.metadata)))
                 batches.append(pa.Table.from_batches([batch.table]).replace_schema_metadata())
     if not batches:
-        return schema.arrow(schema.required).empty_table(), rejected
+        return SideTable(schema.arrow(schema.required).empty_table(), rejected, source.inputs())
     table = pa.concat_tables(batches, promote_options="permissive")
     names = [name for name in schema.by_name if name in table.column_names]
-    return table.select([*names, *(n for n in table.column_names if n not in schema.by_name)]), rejected
+    table = table.select([*names, *(n for n in table.column_names if n not in schema.by_name)])
+    return SideTable(table.replace_schema_metadata(agreed(namings).metadata()), rejected, source.inputs())
 
 
 def one_row_an_account(table: pa.Table, source: str) -> tuple[pa.Table, list[Rejected]]:

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from spiritsafe.events.columns import Faults, as_contract, plain, python_values, text_faults
 from spiritsafe.events.model import RAW_LIMIT_BYTES, REQUESTS, Batch, Column, Rejected, TableSchema
 from spiritsafe.events.sources.errors import missing_columns
-from spiritsafe.events.values import FIRST_ACCOUNT_US, FIRST_EXCHANGE_US, LAST_US, Refused, Rules
+from spiritsafe.events.values import FIRST_ACCOUNT_US, FIRST_EXCHANGE_US, LAST_US, Quoted, Refused, Rules
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -127,7 +127,7 @@ def conform_rows(rows: RawRows, source: str, options: ReadOptions, *, schema: Ta
         columns |= {n: pa.nulls(count, schema.by_name[n].type) for n in schema.required if n not in columns}
     missing = [name for name in schema.required if name not in columns]
     if missing and count:
-        raise missing_columns(source, missing, rows.columns)
+        raise missing_columns(source, missing, rows.columns, quote=options.keep_raw)
     _check_required(columns, faults, schema, count)
     _check_meaning(columns, faults, schema)
     extras = {
@@ -140,12 +140,20 @@ def conform_rows(rows: RawRows, source: str, options: ReadOptions, *, schema: Ta
     ordered = {name: columns[name] for name in schema.by_name if name in columns} | columns
     batch = _record_batch(ordered, count, schema, rows.metadata)
     refused = tuple(
-        Rejected(source, int(rows.positions[row]), fault.code, fault.reason, _raw_of(rows, row, options))
+        Rejected(
+            source,
+            int(rows.positions[row]),
+            fault.code,
+            fault.reason(quote=options.keep_raw),
+            _raw_of(rows, row, options),
+        )
         for row, fault in sorted(faults.items())
     )
+    positions = rows.positions
     if faults:
-        batch = batch.filter(pa.array(~_flags(faults, count)))
-    return Batch(batch, rows.rejected + refused)
+        good = ~_flags(faults, count)
+        batch, positions = batch.filter(pa.array(good)), positions[good]
+    return Batch(batch, positions, rows.rejected + refused)
 
 
 def _add(faults: Faults, found: Faults) -> None:
@@ -198,8 +206,8 @@ def _check_meaning(columns: dict[str, pa.Array], faults: Faults, schema: TableSc
         columns["kind"] = pa.array(plain_words, pa.string())
         for row, word in enumerate(plain_words):
             if word is not None and word not in known:
-                reason = f"kind is {word[:40]!r}; known are {', '.join(sorted(known))}"
-                faults.setdefault(row, Refused("events.kind", reason))
+                reason = ("kind is ", Quoted(word), f"; known are {', '.join(sorted(known))}")
+                faults.setdefault(row, Refused("events.kind", *reason))
     if "not_before" in columns and "expires_at" in columns:
         for row in _rows_where(pc.greater_equal(columns["not_before"], columns["expires_at"])):
             faults.setdefault(row, Refused("events.period", "not_before is not earlier than expires_at"))
@@ -226,11 +234,11 @@ def _carried(
             continue
         array = _carried_array(values)
         carried[label] = array
+        told = label[:80] if options.keep_raw else "a column beyond the contract's"  # a JSON key may be anybody's text
         if pa.types.is_string(array.type):
-            column = Column(label[:80], pa.string(), "", text=True)
-            _add(faults, text_faults(array, column, options.max_text_bytes))
+            _add(faults, text_faults(array, Column(told, pa.string(), "", text=True), options.max_text_bytes))
         elif pa.types.is_nested(array.type):
-            _add(faults, _nested_faults(array, label))
+            _add(faults, _nested_faults(array, told))
     if overflow:
         texts = [
             json_text({name: values[row] for name, values in overflow.items() if values[row] is not None} or None)

@@ -47,13 +47,49 @@ _FALSE: Final = frozenset({"false", "0"})
 _EXACT: Final = 2**53
 
 
-class Refused(Exception):
-    """Why a value cannot stand in its column. It becomes a `Rejected` and reaches nobody."""
+@dataclass(frozen=True, slots=True)
+class Quoted:
+    """A value within a reason: shown where refused rows are kept, else described by its type and length.
 
-    def __init__(self, code: str, reason: str) -> None:
-        super().__init__(reason)
+    `text` is how it is shown, if not as itself.
+    """
+
+    value: Any
+    text: str = ""
+
+    def __str__(self) -> str:
+        return self.text or shown(self.value)
+
+    def described(self) -> str:
+        """What may be said of a value that may be anybody's prompt or name."""
+        value = self.value
+        if isinstance(value, str):
+            return f"a text of {len(value):,} characters"
+        if isinstance(value, dt.datetime):
+            return "a time"
+        if isinstance(value, float):
+            return "a number"
+        if isinstance(value, int) and not isinstance(value, bool):
+            return f"a whole number of {len(str(abs(value))) if abs(value) < 10**40 else 'over 40'} digits"
+        return _named(value)
+
+
+class Refused(Exception):
+    """Why a value cannot stand in its column. It becomes a `Rejected` and reaches nobody.
+
+    The reason comes in parts, so that the same refusal can be told with the value and without it.
+    """
+
+    def __init__(self, code: str, *parts: str | Quoted) -> None:
+        super().__init__(code, *parts)
         self.code = code
-        self.reason = reason
+        self.parts = parts
+
+    def reason(self, *, quote: bool) -> str:
+        """The reason as a sentence; without `quote`, values are described and never shown."""
+        return "".join(
+            part if isinstance(part, str) else str(part) if quote else part.described() for part in self.parts
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +178,11 @@ def check_text(text: str, name: str, limit_bytes: int) -> None:
 def _number_text(value: float, column: Column) -> str:
     if isinstance(value, int):
         if abs(value) >= 10**40:
-            raise Refused("events.range", f"{column.name} is {shown(value)}")
+            raise Refused("events.range", f"{column.name} is ", Quoted(value))
         return str(value)
     if math.isfinite(value) and value.is_integer() and abs(value) < _EXACT:
         return str(int(value))
-    raise Refused("events.type", f"{column.name} is the fraction {shown(value)}, not text")
+    raise Refused("events.type", f"{column.name} is ", Quoted(value), ", a number with a fraction and not text")
 
 
 def _named(value: Any) -> str:
@@ -167,12 +203,12 @@ def _integer(value: Any, column: Column, bits: int) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int):
         if isinstance(value, float) and math.isinf(value):
             raise Refused("events.range", f"{column.name} is infinite")
-        raise Refused("events.type", f"{column.name} is {shown(value)}, not a whole number")
+        raise Refused("events.type", f"{column.name} is ", Quoted(value), ", not a whole number")
     if bits == 64 and column.name in HASH_COLUMNS and 2**63 <= value < 2**64:
         return value - 2**64
     first = 0 if column.name in COUNTS else -(2 ** (bits - 1))
     if not first <= value < 2 ** (bits - 1):
-        raise Refused("events.range", f"{column.name} is {shown(value)}, outside {first}..{2 ** (bits - 1) - 1}")
+        raise Refused("events.range", f"{column.name} is ", Quoted(value), f", outside {first}..{2 ** (bits - 1) - 1}")
     return value
 
 
@@ -183,7 +219,7 @@ def _integer_text(text: str, column: Column) -> int | None:
     if column.name in HASH_COLUMNS and _HEX.fullmatch(text):
         return int(text, 16)
     if not _INTEGER.fullmatch(text):
-        raise Refused("events.type", f"{column.name} is {shown(text)}, not a whole number")
+        raise Refused("events.type", f"{column.name} is ", Quoted(text), ", not a whole number")
     return int(text.partition(".")[0])
 
 
@@ -193,14 +229,14 @@ def _float(value: Any, column: Column) -> float | None:
         if value.lower() in ("", "nan"):
             return None
         if not _NUMBER.fullmatch(value):
-            raise Refused("events.type", f"{column.name} is {shown(value)}, not a number")
+            raise Refused("events.type", f"{column.name} is ", Quoted(value), ", not a number")
         value = float(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise Refused("events.type", f"{column.name} is {_named(value)}, not a number")
     if isinstance(value, float) and math.isnan(value):
         return None
     if not -3.4028235e38 <= value <= 3.4028235e38:
-        raise Refused("events.range", f"{column.name} is {shown(value)}, too large")
+        raise Refused("events.range", f"{column.name} is ", Quoted(value), ", too large")
     return float(value)
 
 
@@ -215,7 +251,7 @@ def _truth(value: Any, column: Column) -> bool | None:
         return None
     elif isinstance(value, int | float) and value in (0, 1):
         return bool(value)
-    raise Refused("events.type", f"{column.name} is {shown(value)}, not true or false")
+    raise Refused("events.type", f"{column.name} is ", Quoted(value), ", not true or false")
 
 
 def _integers(value: Any, column: Column) -> list[int] | None:
@@ -225,7 +261,7 @@ def _integers(value: Any, column: Column) -> list[int] | None:
         try:
             value = msgspec.json.decode(value)
         except (msgspec.DecodeError, UnicodeError, RecursionError):
-            raise Refused("events.type", f"{column.name} is {shown(value)}, not a list of whole numbers") from None
+            raise Refused("events.type", f"{column.name} is ", Quoted(value), ", not a list of whole numbers") from None
     if not isinstance(value, list | tuple):
         raise Refused("events.type", f"{column.name} is {_named(value)}, not a list of whole numbers")
     numbers = [_integer(item, column, 64) for item in value]
@@ -258,9 +294,11 @@ def time_us(value: Any, column: Column, rules: Rules) -> int | None:
     elif isinstance(value, int | float) and not isinstance(value, bool):
         moment = _from_number(value, column)
     else:
-        raise Refused("events.time", f"{column.name} is {shown(value)}, not a time")
+        raise Refused("events.time", f"{column.name} is ", Quoted(value), ", not a time")
     if not rules.first_us <= moment <= rules.last_us:
-        raise Refused("events.clock", f"{column.name} is {_iso(moment)}, {_clock_words(moment, rules)}")
+        raise Refused(
+            "events.clock", f"{column.name} is ", Quoted(_EPOCH, _iso(moment)), f", {_clock_words(moment, rules)}"
+        )
     return moment
 
 
@@ -270,21 +308,27 @@ def _parsed(text: str, column: Column) -> dt.datetime:
     try:
         return dt.datetime.fromisoformat(text)
     except ValueError:
-        raise Refused("events.time", f"{column.name} is {shown(text)}, not an ISO 8601 time") from None
+        raise Refused("events.time", f"{column.name} is ", Quoted(text), ", not an ISO 8601 time") from None
 
 
 def _from_datetime(value: dt.datetime, column: Column, rules: Rules) -> int:
     try:
         if value.tzinfo is None:
             if rules.zone is None:
-                raise Refused("events.naive_time", f"{column.name} is {value}, without an offset from UTC")
+                raise Refused(
+                    "events.naive_time", f"{column.name} is ", Quoted(value, str(value)), ", without an offset from UTC"
+                )
             placed = value.replace(tzinfo=rules.zone)
             if placed.astimezone(dt.UTC).astimezone(rules.zone).replace(tzinfo=None) != value:
-                raise Refused("events.time", f"{column.name} is {value}, which {rules.timezone} skipped")
+                raise Refused(
+                    "events.time", f"{column.name} is ", Quoted(value, str(value)), f", which {rules.timezone} skipped"
+                )
             value = placed
         return (value - _EPOCH) // _US
     except OverflowError:
-        raise Refused("events.clock", f"{column.name} is {value}, beyond the calendar") from None
+        raise Refused(
+            "events.clock", f"{column.name} is ", Quoted(value, str(value)), ", beyond the calendar"
+        ) from None
 
 
 EPOCH_UNITS: Final = ((10**11, 1_000_000, 1), (10**14, 1_000, 1), (10**17, 1, 1), (10**20, 1, 1_000))
@@ -297,7 +341,7 @@ def _from_number(value: float, column: Column) -> int:
             if isinstance(value, int):
                 return value * times // divided
             return math.floor(value * times / divided + 0.5)
-    raise Refused("events.clock", f"{column.name} is {shown(value)}, no time in any unit")
+    raise Refused("events.clock", f"{column.name} is ", Quoted(value), ", no time in any unit")
 
 
 def _iso(moment_us: int) -> str:

@@ -148,7 +148,7 @@ def _copy_beside(
         labels=None,
         options=replace(options, sql=None, format=None, columns=None),
     )
-    digests = {path: sha256 for path, sha256, _, _ in read.files}
+    digests = {path: sha256 for path, sha256, _ in read.files}
     copied, known, profiles = {}, {}, None
     for name, table, schema in (
         ("accounts", read.accounts, ACCOUNTS),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from spiritsafe.errors import EnvironmentFault
 from spiritsafe.proving.rows import BATCH_ROWS, say_rows
+from spiritsafe.sketch.table import leave_with_parent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +47,9 @@ def said_in_order(plan: Plan, workers: int) -> Iterator[tuple[int, Said]]:
     _shared.append(plan)
     try:
         # A `multiprocessing.Pool` would wait for ever for what a killed worker was to say.
-        with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("fork")) as pool:
+        with ProcessPoolExecutor(
+            workers, mp_context=multiprocessing.get_context("fork"), initializer=leave_with_parent
+        ) as pool:
             waiting: deque[tuple[int, Future[Said]]] = deque()
             for at in bounds:
                 waiting.append((at[0], pool.submit(_say, at)))

@@ -1,23 +1,22 @@
 """A log, read, checked and sketched, as one engine table.
 
-Whatever the source was, what comes out is `sketches` rows with unique event ids, plus the count of what was
-read and refused. Comes from `events.sources`; goes on to `signals`.
+Whatever the source was, what comes out is `sketches` rows with unique event ids, plus what was refused. Comes
+from `events.sources`; goes on to `signals`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Final
-
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from spiritsafe.errors import InputError
 from spiritsafe.events.model import QUARANTINE, REQUESTS
-from spiritsafe.files import check_file, check_tag, staged_file, write_parquet
+from spiritsafe.events.sources.storage import is_remote
+from spiritsafe.files import check_file, staged_file
+from spiritsafe.sketch.given import Made, look_at, made_by
 from spiritsafe.sketch.model import sketches_schema, tactic_column
+from spiritsafe.sketch.repeats import first_of_each
 from spiritsafe.sketch.table import ROW, SketchReport, SketchTask, write_sketches
 
 if TYPE_CHECKING:
@@ -31,36 +30,42 @@ if TYPE_CHECKING:
 
     Progress = Callable[[str, float, float], None]
 
-_KEY_ID: Final = b"spiritsafe.sketch.key_id"
-_UNKNOWN_POSITION: Final = -1
+_CODES_TOLD: Final = 5
 _POOL_FROM_BYTES: Final = 4 << 20
 """A smaller log is sketched sooner than a second process has started."""
 
 
-class SketchesDifferError(InputError):
-    """Sketch files were made with other keys or parameters, so their numbers cannot be compared."""
+class NoRowsLeftError(InputError):
+    """Every row was refused or lies outside the time asked for, or the log is empty."""
 
-    code: ClassVar[str] = "sketch.parameters"
+    code: ClassVar[str] = "sketch.empty"
 
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """What was read. `present` counts, for each contract column, the rows that have a value."""
+    """What was read. `present` counts, for each contract column, the rows that have a value.
+
+    `quarantine` are the refused rows, `refused` their number by code.
+    """
 
     requests: ir.Table
-    quarantine: pa.Table
-    rows_read: int
+    quarantine: ir.Table
+    refused: Counter[str]
     rows_kept: int
     first_us: int
     last_us: int
     present: Counter[str]
-    key_id: str
-    pseudonymised: bool
+    made: Made
 
     @property
-    def refused(self) -> Counter[str]:
-        """Rows refused, by reason."""
-        return Counter(self.quarantine["code"].to_pylist())
+    def rows_refused(self) -> int:
+        """Rows that were read and not kept."""
+        return self.refused.total()
+
+    @property
+    def rows_read(self) -> int:
+        """Rows kept and refused."""
+        return self.rows_kept + self.rows_refused
 
     @property
     def observable(self) -> frozenset[str]:
@@ -105,47 +110,72 @@ def take_in(
     NoRowsLeftError
         Nothing was left to look at.
     """
-    if source.format == "sketches":
-        requests, quarantine, key_id, pseudonymised = _read_sketches(source, engine, task)
+    are_sketches = source.format == "sketches"
+    made = look_at(source, task.parameters.tactics) if are_sketches else made_by(task)
+    if are_sketches and task.pseudonymiser is not None:
+        made = replace(made, names=task.pseudonymiser.naming)
+    if are_sketches and task.pseudonymiser is None and not any(is_remote(shard.url) for shard in source.shards):
+        # As they lie: nothing needs to be done to any row.
+        everything = engine.read(*sorted({shard.url for shard in source.shards}))
+        quarantine = engine.table(QUARANTINE.arrow().empty_table(), "refused")
     else:
-        requests, quarantine = _sketch(source, engine, task, workers=workers, progress=progress)
-        key_id, pseudonymised = task.parameters.key_id, task.pseudonymiser is not None
-    if until_us is not None:
-        import ibis
-
-        requests = requests.filter(requests.time < ibis.timestamp(_iso(until_us)))
+        everything, quarantine = _sketch(source, engine, task, workers=workers, progress=progress)
+    requests = _before(everything, until_us)
     counts = _counts(requests, engine)
     if counts["event_ids"] < counts["rows"]:
-        requests, repeated = _drop_repeated_ids(requests, engine)
-        quarantine = pa.concat_tables([quarantine, repeated])
+        if ROW not in requests.columns:  # sketches as they lie
+            requests = _before(_sketch(source, engine, task, workers=workers, progress=progress)[0], until_us)
+        quote = task.options.keep_raw and not made.names.pseudonymised
+        requests, again = first_of_each(requests, engine, source.shards, quote=quote)
+        quarantine = quarantine.union(again)
         counts = _counts(requests, engine)
+    refused = _by_code(quarantine, engine)
     if not counts["rows"]:
-        raise NoRowsLeftError(
-            f"no usable rows: {quarantine.num_rows:,} were refused",
-            hint="see why with `spiritsafe doctor LOGS`",
-        )
+        raise _nothing_left(refused, _counts(everything, engine), until_us)
     return Intake(
         requests=requests,
         quarantine=quarantine,
-        rows_read=counts["rows"] + quarantine.num_rows,
+        refused=refused,
         rows_kept=counts["rows"],
         first_us=counts["first_us"],
         last_us=counts["last_us"],
         present=Counter({name: counts[name] for name in REQUESTS.by_name if name in counts}),
-        key_id=key_id,
-        pseudonymised=pseudonymised,
+        made=made,
     )
 
 
-class NoRowsLeftError(InputError):
-    """Every row was refused, or the log is empty."""
+def _before(requests: ir.Table, until_us: int | None) -> ir.Table:
+    if until_us is None:
+        return requests
+    import ibis
 
-    code: ClassVar[str] = "sketch.empty"
+    return requests.filter(requests.time < ibis.timestamp(_iso(until_us)))
+
+
+def _by_code(quarantine: ir.Table, engine: Engine) -> Counter[str]:
+    found = engine.arrow(quarantine.group_by("code").agg(rows=quarantine.count())).to_pylist()
+    return Counter({row["code"]: row["rows"] for row in found})
+
+
+def _nothing_left(refused: Counter[str], read: dict[str, int], until_us: int | None) -> NoRowsLeftError:
+    """What became of the rows, since no file will say it."""
+    codes = ", ".join(f"{rows:,} {code}" for code, rows in refused.most_common(_CODES_TOLD))
+    told = f"{refused.total():,} rows were refused ({codes})" if refused else "no row was refused"
+    if read["rows"] and until_us is not None:
+        return NoRowsLeftError(
+            f"no rows before {_iso(until_us)}: all {read['rows']:,} that can be used are from {_iso(read['first_us'])} "
+            f"to {_iso(read['last_us'])}; {told}",
+            hint="give a later --until, or leave it out",
+        )
+    return NoRowsLeftError(
+        f"no usable rows: {told}",
+        hint="docs/reference/sources.md says what each code means; `spiritsafe doctor LOGS` says what the log holds",
+    )
 
 
 def _sketch(
     source: Source, engine: Engine, task: SketchTask, *, workers: int, progress: Progress | None
-) -> tuple[ir.Table, pa.Table]:
+) -> tuple[ir.Table, ir.Table]:
     total = sum(shard.size_bytes for shard in source.shards)
 
     def tell(report: SketchReport) -> None:
@@ -154,57 +184,9 @@ def _sketch(
 
     processes = workers if total >= _POOL_FROM_BYTES else 1
     write_sketches(source.shards, task, workers=processes, progress=tell)
-    refused = [pq.read_table(path) for path in sorted(task.out.glob("refused-*.parquet"))]
-    quarantine = pa.concat_tables([QUARANTINE.arrow().empty_table(), *refused])
+    refused = sorted(task.out.glob("refused-*.parquet"))
+    quarantine = engine.read(*refused) if refused else engine.table(QUARANTINE.arrow().empty_table(), "refused")
     return engine.read(*sorted(task.out.glob("part-*.parquet"))), quarantine
-
-
-def _read_sketches(source: Source, engine: Engine, task: SketchTask) -> tuple[ir.Table, pa.Table, str, bool]:
-    urls = sorted({shard.url for shard in source.shards})
-    wanted = sketches_schema(task.parameters.tactics)
-    seen: dict[bytes, str] = {}
-    metadata: dict[bytes, bytes] = {}
-    for url in urls:
-        schema = pq.read_schema(url)
-        metadata = schema.metadata or {}
-        check_tag(metadata, "sketches", 1, where=url)
-        for key in (b"spiritsafe.sketch.normaliser", b"spiritsafe.sketch.phrase", _KEY_ID):
-            value = metadata.get(key, b"").decode()
-            if seen.setdefault(key, value) != value:
-                raise SketchesDifferError(
-                    f"{url} was sketched with another {key.decode()}: {value!r}, others {seen[key]!r}",
-                    hint="sketch all logs with one key and one version, or scan them apart",
-                )
-        missing = [c.name for c in wanted.columns if c.name not in schema.names]
-        if missing:
-            raise SketchesDifferError(
-                f"{url} lacks {', '.join(missing)}", hint="sketch the log again with this version"
-            )
-    pseudonymised = metadata.get(b"spiritsafe.pseudonymised") == b"true"
-    return engine.read(*urls), QUARANTINE.arrow().empty_table(), seen[_KEY_ID], pseudonymised
-
-
-def _drop_repeated_ids(requests: ir.Table, engine: Engine) -> tuple[ir.Table, pa.Table]:
-    """Keep the first row of each event id; the others are refused, and named."""
-    import ibis
-
-    counted = requests.group_by("event_id").agg(rows=requests.count())
-    again = engine.arrow(engine.keep(counted.filter(counted.rows > 1), "repeated")).sort_by("event_id")
-    order = [requests[ROW]] if ROW in requests.columns else [requests.time, requests.account_id]
-    ranked = requests.mutate(_rank=ibis.row_number().over(group_by=requests.event_id, order_by=order))
-    kept = engine.keep(ranked.filter(ranked._rank == 0).drop("_rank"), "unique")
-    ids, extra = again["event_id"].to_pylist(), pc.subtract(again["rows"], 1).to_pylist()
-    rows = [
-        {
-            "source": "",
-            "position": _UNKNOWN_POSITION,
-            "code": "events.repeated_id",
-            "reason": f"event_id {event_id!r} was already seen; the first row with it was kept",
-        }
-        for event_id, count in zip(ids, extra, strict=True)
-        for _ in range(count)
-    ]
-    return kept, pa.Table.from_pylist(rows, schema=QUARANTINE.arrow())
 
 
 def _counts(requests: ir.Table, engine: Engine) -> dict[str, int]:
@@ -234,19 +216,14 @@ def write_sketches_file(intake: Intake, engine: Engine, task: SketchTask, out: P
     Refused rows go beside it, to `<out>.quarantine.parquet`, without their text.
     """
     schema = sketches_schema(task.parameters.tactics)
-    metadata = {
-        **task.parameters.metadata(),
-        "spiritsafe.sketch.key_id": intake.key_id,
-        **(task.pseudonymiser.metadata() if task.pseudonymiser else {}),
-    }
     rows = intake.requests.select(*schema.arrow().names).order_by(["time", "event_id"])
     with staged_file(out) as staged:
-        engine.write(rows, staged, schema.tag, metadata)
+        engine.write(rows, staged, schema.tag, intake.made.metadata(task.parameters.tactics))
     refused = _refused_beside(out)
     refused.unlink(missing_ok=True)
-    if intake.quarantine.num_rows:
+    if intake.rows_refused:
         with staged_file(refused) as staged:
-            write_parquet(intake.quarantine, staged, QUARANTINE.tag)
+            engine.write(intake.quarantine.order_by(["source", "position", "code", "reason"]), staged, QUARANTINE.tag)
 
 
 def check_sketches_file(out: Path, inputs: Iterable[str | Path]) -> None:

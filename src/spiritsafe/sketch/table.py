@@ -10,6 +10,8 @@ from __future__ import annotations
 import functools
 import gc
 import multiprocessing
+import os
+import threading
 from collections import Counter
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -32,10 +34,15 @@ from spiritsafe.sketch.texts import TextSketcher
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from spiritsafe.events.identity import Pseudonymiser
 
 ROW: Final = "_row"
 """Shard number times 2**32 plus the row's place in it: which of two rows with one id came first."""
+POSITION: Final = "_position"
+"""Where the row stands in its file, as in the quarantine: row, line or message number."""
 
 
 class WorkerKilledError(EnvironmentFault):
@@ -115,13 +122,13 @@ def write_sketches(
         if progress is not None:
             progress(total)
 
-    task.out.mkdir(parents=True, exist_ok=True)
+    task.out.mkdir(mode=0o700, parents=True, exist_ok=True)
     if min(workers, len(shards)) <= 1:
         for number, shard in enumerate(shards):
             done(_sketch_shard(number, shard, task))
         return total
     pool = ProcessPoolExecutor(
-        min(workers, len(shards)), mp_context=multiprocessing.get_context("spawn"), initializer=_collect_seldom
+        min(workers, len(shards)), mp_context=multiprocessing.get_context("spawn"), initializer=_begin_work
     )
     try:
         waiting: set[Future[SketchReport]] = set()
@@ -141,9 +148,24 @@ def write_sketches(
     return total
 
 
-def _collect_seldom() -> None:
-    """A batch makes a hundred thousand short lists and no cycle: looking for cycles costs a tenth of the time."""
+def _begin_work() -> None:
+    """Make a new worker ready."""
+    # A batch makes a hundred thousand short lists and no cycle: looking for cycles costs a tenth of the time.
     gc.set_threshold(1_000_000, 20, 20)
+    leave_with_parent()
+
+
+def leave_with_parent() -> None:
+    """In a worker: end when the parent does. One that was killed closes no pool, and its workers would wait for
+    work for ever, raw rows in memory."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _collect(waiting: set[Future[SketchReport]], done: Callable[[SketchReport], None]) -> set[Future[SketchReport]]:
@@ -176,7 +198,8 @@ def _sketch_shard(number: int, shard: Shard, task: SketchTask) -> SketchReport:
             _count(rows, report)
             if task.pseudonymiser is not None:
                 rows = task.pseudonymiser.batch(rows)
-            sketched = sketch_batch(rows, sketcher, schema, first_row=(number << 32) + report.rows_kept)
+            first_row = (number << 32) + report.rows_kept
+            sketched = sketch_batch(rows, sketcher, schema, first_row=first_row, positions=batch.positions)
             report.rows_kept += rows.num_rows
             writer.write_batch(sketched)
     if refused:
@@ -191,15 +214,24 @@ def _repeated(schema: pa.Schema) -> list[str]:
 
 
 def part_schema(parameters: SketchParameters) -> pa.Schema:
-    """The Arrow schema of a part: `sketches` and the internal row number, tagged."""
+    """The Arrow schema of a part: `sketches` and the internal row number and position, tagged."""
     sketches = sketches_schema(parameters.tactics)
-    return tagged(sketches.arrow().append(pa.field(ROW, pa.int64())), sketches.tag, parameters.metadata())
+    numbered = sketches.arrow().append(pa.field(ROW, pa.int64())).append(pa.field(POSITION, pa.int64()))
+    return tagged(numbered, sketches.tag, parameters.metadata())
 
 
-def sketch_batch(rows: pa.RecordBatch, sketcher: TextSketcher, schema: pa.Schema, *, first_row: int) -> pa.RecordBatch:
+def sketch_batch(
+    rows: pa.RecordBatch,
+    sketcher: TextSketcher,
+    schema: pa.Schema,
+    *,
+    first_row: int,
+    positions: NDArray[np.int64] | None = None,
+) -> pa.RecordBatch:
     """One batch of `requests` to one batch of `sketches`; equal prompts are computed once.
 
-    Columns that the source does not have are null in every row.
+    Columns that the source does not have are null in every row; what is sketches already passes as it is.
+    `positions` say where the rows stand in their file; None counts from 0.
     """
     computed: dict[str, pa.Array] = {}
     have = set(rows.schema.names)
@@ -211,6 +243,7 @@ def sketch_batch(rows: pa.RecordBatch, sketcher: TextSketcher, schema: pa.Schema
         hashes = sketcher.whole_hashes(distinct.dictionary.to_pylist())
         computed["system_prompt_hash"] = hashes.take(distinct.indices)
     computed[ROW] = pa.array(range(first_row, first_row + rows.num_rows), pa.int64())
+    computed[POSITION] = pa.array(range(rows.num_rows) if positions is None else positions, pa.int64())
     columns = [
         computed[name] if name in computed else _column(rows, name, schema.field(name).type, name in have)
         for name in schema.names
@@ -219,7 +252,7 @@ def sketch_batch(rows: pa.RecordBatch, sketcher: TextSketcher, schema: pa.Schema
 
 
 def _column(rows: pa.RecordBatch, name: str, type_: pa.DataType, present: bool) -> pa.Array:
-    return rows[name] if present else pa.nulls(rows.num_rows, type_)
+    return rows[name].cast(type_) if present else pa.nulls(rows.num_rows, type_)
 
 
 def _count(rows: pa.RecordBatch, report: SketchReport) -> None:

@@ -216,7 +216,7 @@ def _check_table(
 
         check_sources(options.mapping, arrow.names, table=schema.name)
     elif not dialect:
-        _refuse_missing(file.url, arrow.names, schema)
+        _refuse_missing(file.url, arrow.names, schema, quote=options.keep_raw)
         _check_types(file.url, arrow, options, schema)
         return tuple(name for name in schema.by_name if name in arrow.names)
     batch = next(raw_groups(shard, options), (None, 0))[0]
@@ -228,10 +228,10 @@ def _check_table(
     return _judged(file.url, conform_rows(rows, file.url, options, schema=schema), schema, SAMPLE_ROWS)
 
 
-def _refuse_missing(url: str, names: Sequence[str], schema: TableSchema) -> None:
+def _refuse_missing(url: str, names: Sequence[str], schema: TableSchema, *, quote: bool) -> None:
     missing = [name for name in schema.required if name not in names]
     if missing:
-        raise missing_columns(url, missing, names)
+        raise missing_columns(url, missing, names, quote=quote)
 
 
 def _check_types(url: str, arrow: pa.Schema, options: ReadOptions, schema: TableSchema) -> None:
@@ -261,13 +261,13 @@ def _sampled(file: File, kind: Kind, options: ReadOptions, schema: TableSchema) 
     from spiritsafe.events.sources.read import sample_rows
 
     if kind.header is not None:
-        check_names(list(kind.header.names), file.url)
+        check_names(list(kind.header.names), file.url, quote=options.keep_raw)
         if options.mapping is not None and options.mapping.table(schema.name):
             from spiritsafe.events.mapping import check_sources
 
             check_sources(options.mapping, kind.header.names, table=schema.name)
         elif not kind.dialect:
-            _refuse_missing(file.url, kind.header.names, schema)
+            _refuse_missing(file.url, kind.header.names, schema, quote=options.keep_raw)
     rows = sample_rows(file.url, kind, options, schema)
     if rows is None or not len(rows.positions):
         return ()
@@ -275,7 +275,7 @@ def _sampled(file: File, kind: Kind, options: ReadOptions, schema: TableSchema) 
     absent = [n for n in schema.required if n not in rows.columns or (kind.dialect and n not in have)]
     if absent and rows.sparse:
         what = "attribute or field for" if kind.dialect else "column"
-        raise missing_columns(file.url, absent, have, what=what)
+        raise missing_columns(file.url, absent, have, what=what, quote=options.keep_raw)
     return _judged(file.url, conform_rows(rows, file.url, options, schema=schema), schema, len(rows.positions))
 
 

@@ -104,11 +104,14 @@ def naive_time(where: str, name: str) -> NaiveTimeError:
 
 
 def missing_columns(
-    where: str, missing: Iterable[str], present: Iterable[str], *, what: str = "column"
+    where: str, missing: Iterable[str], present: Iterable[str], *, what: str = "column", quote: bool = True
 ) -> MissingColumnsError:
-    """The error for a file that lacks required columns; names what is missing and what is there."""
+    """The error for a file that lacks required columns; names what is missing and what is there.
+
+    Without `quote` it only counts what is there: the header of a table without one is its first row, with names
+    and prompts, and the keys of a JSON object may be anybody's text.
+    """
     have = sorted(present)
     shown = ", ".join(have[:20]) + (f", ... ({len(have)} in all)" if len(have) > 20 else "")
-    return MissingColumnsError(
-        f"{where} has no {what} {' or '.join(missing)}; it has: {shown or 'none'}", hint=DOCTOR_HINT
-    )
+    held = f"it has: {shown or 'none'}" if quote else f"it has {len(have)} others"
+    return MissingColumnsError(f"{where} has no {what} {' or '.join(missing)}; {held}", hint=DOCTOR_HINT)

@@ -38,7 +38,8 @@ class ReadOptions:
     sql
         A query over a view named `logs` whose result has the contract's columns. One shard.
     keep_raw
-        Keep the refused row as read in `Rejected.raw`. Off where output must hold no text.
+        Keep the refused row as read in `Rejected.raw`, and quote values in reasons. Off where output must hold no
+        text: then a reason says only what a value is and how long.
     max_text_bytes
         A row with any text longer than this (UTF-8 bytes) is refused, `events.text_size`.
     max_line_bytes

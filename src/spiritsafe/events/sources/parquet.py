@@ -107,11 +107,12 @@ def check_extent(parquet: Any, url: str, size_bytes: int) -> None:
             )
 
 
-def check_names(names: list[str], url: str) -> None:
+def check_names(names: list[str], url: str, *, quote: bool = True) -> None:
     """No two columns of one name: which of them should be meant?"""
     double = sorted({name for name in names if names.count(name) > 1})
     if double:
-        raise ColumnTypeError(f"{url} has several columns named {', '.join(double)}", hint="rename all but one")
+        named = f"named {', '.join(double)}" if quote else "of one name"
+        raise ColumnTypeError(f"{url} has several columns {named}", hint="rename all but one")
 
 
 def row_group_ranges(parquet: Any) -> Iterator[tuple[int, int, int]]:

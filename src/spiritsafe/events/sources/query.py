@@ -93,7 +93,7 @@ def query_source(files: Sequence[File], options: ReadOptions, schema: TableSchem
     names = list(kinds_of)
     missing = [name for name in schema.required if name not in names]
     if missing:
-        raise missing_columns("the query's result", missing, names)
+        raise missing_columns("the query's result", missing, names, quote=options.keep_raw)
     columns = tuple(name for name in schema.by_name if name in names)
     for name in columns:
         is_time = pa.types.is_timestamp(schema.by_name[name].type)

@@ -53,8 +53,8 @@ def read_table_shard(shard: Shard, options: ReadOptions, schema: TableSchema) ->
     """`read_shard` for any contract table."""
     container, _, dialect = shard.format.partition(":")
     if container == "sketches":
-        for batch, _ in raw_groups(shard, options, None if options.columns is None else {*options.columns}):
-            yield Batch(batch)
+        for batch, first in raw_groups(shard, options, None if options.columns is None else {*options.columns}):
+            yield Batch(batch, np.arange(first, first + batch.num_rows, dtype=np.int64))
         return
     for number, rows in enumerate(_raw(container, dialect, shard, options, schema)):
         batch = conform_rows(rows, shard.url, options, schema=schema)

@@ -48,7 +48,8 @@ def shaped(
             # Before the mapping looks into it: text that is none cannot be taken apart.
             for row, fault in sorted(faults.items()):
                 bytes_ = raw[row] if raw is not None else None
-                refused.append(rejected(source, int(positions[row]), fault.code, fault.reason, bytes_, options))
+                reason = fault.reason(quote=options.keep_raw)
+                refused.append(rejected(source, int(positions[row]), fault.code, reason, bytes_, options))
             keep = [row for row in range(batch.num_rows) if row not in faults]
             batch, positions = batch.take(pa.array(keep, pa.int64())), positions[keep]
             raw = [raw[row] for row in keep] if raw is not None else None
