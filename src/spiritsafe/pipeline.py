@@ -133,7 +133,7 @@ def find_campaigns(
     settings = settings or load_settings({})
     options = _discreet(options or ReadOptions.under(settings), hide=settings.pseudonymise)
     tell = progress or (lambda _stage, _done, _total: None)
-    beside_the_log = (accounts, account_events, attestations, known, settings.home)
+    beside_the_log = (accounts, account_events, attestations, known, settings.home, settings.temp_dir)
     read = [*_listed(requests), *(path for path in beside_the_log if path is not None)]
     with (
         staged_folder(Path(out), kind="scan", inputs=read) as folder,

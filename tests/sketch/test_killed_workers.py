@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,17 @@ def kill_the_first_worker() -> None:
         time.sleep(0.01)
 
 
-def test_a_killed_worker_is_a_matter_of_the_machine_and_not_a_bug(tmp_path):
+@pytest.mark.parametrize("another_is_starting", [False, True])
+def test_a_killed_worker_is_a_matter_of_the_machine_and_not_a_bug(tmp_path, monkeypatch, another_is_starting):
+    begin, begun = SpawnProcess.start, []
+
+    def start(process):
+        begin(process)
+        begun.append(process.pid)
+        if another_is_starting and len(begun) == 2:
+            time.sleep(1)  # the pool breaks meanwhile, and does not know of this one yet
+
+    monkeypatch.setattr(SpawnProcess, "start", start)
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         write(tmp_path / name, rows(requests=300))

@@ -127,6 +127,7 @@ def write_sketches(
         for number, shard in enumerate(shards):
             done(_sketch_shard(number, shard, task))
         return total
+    others = multiprocessing.active_children()
     pool = ProcessPoolExecutor(
         min(workers, len(shards)), mp_context=multiprocessing.get_context("spawn"), initializer=_begin_work
     )
@@ -139,6 +140,10 @@ def write_sketches(
         while waiting:
             waiting = _collect(waiting, done)
     except BrokenProcessPool as error:
+        # A worker that was just starting when the pool broke is missed by the pool, which then waits for it for ever.
+        for child in multiprocessing.active_children():
+            if child not in others:
+                child.terminate()
         raise WorkerKilledError(
             "a process that read the log was killed, most likely because memory ran out",
             hint="lower --workers or free memory, then run it again",
