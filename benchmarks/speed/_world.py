@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,8 +41,13 @@ class World:
         return [text for flag, name in names.items() for text in (flag, str(self.folder / f"{name}.parquet"))]
 
 
+@functools.cache
 def world(work: Path, *, requests: int, accounts: int | None = None, preset: str = "bench") -> World:
-    """Compose a world into `work`, unless it is there, and lengthen its prompts."""
+    """Compose a world into `work`, unless it is there, and lengthen its prompts.
+
+    Every table of the page asks for it, and the median of ten million prompts means reading them
+    all: once is enough.
+    """
     folder = work / f"{preset}-{requests}-{accounts or 'all'}"
     if not (folder / "long.parquet").exists():
         if not (folder / "requests.parquet").exists():

@@ -10,16 +10,19 @@ from __future__ import annotations
 
 import contextlib
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
+from spiritsafe.campaigns import attested as campaign_attested
 from spiritsafe.campaigns import events as campaign_events
 from spiritsafe.campaigns.background import log_of
 from spiritsafe.campaigns.facts import gather
 from spiritsafe.campaigns.holdings import tie, weigh
+from spiritsafe.campaigns.labels import with_labels
 from spiritsafe.campaigns.model import InputFile, Verdict
 from spiritsafe.campaigns.results import Findings, write_results
 from spiritsafe.campaigns.run import describe_run
@@ -47,7 +50,7 @@ if TYPE_CHECKING:
 
     import ibis.expr.types as ir
 
-    from spiritsafe.campaigns.facts import GroupFacts, Log
+    from spiritsafe.campaigns.facts import Attested, GroupFacts, Log
     from spiritsafe.campaigns.model import Group, Run
     from spiritsafe.engine import Engine
     from spiritsafe.events.beside import Beside
@@ -128,11 +131,16 @@ def find_campaigns(
     settings = settings or load_settings({})
     options = _discreet(options or ReadOptions(), hide=settings.pseudonymise)
     tell = progress or (lambda _stage, _done, _total: None)
-    with staged_folder(Path(out), kind="scan") as folder, _workplace(settings) as (scratch, engine):
+    with (
+        staged_folder(Path(out), kind="scan") as folder,
+        _workplace(settings) as (scratch, engine),
+        ThreadPoolExecutor(1) as aside,
+    ):
         source = open_source(requests, options)
         log_names = names_in(source)
         if settings.pseudonymise:
             refuse_foreign(log_names, settings)
+        digests = aside.submit(source.inputs)
         task = sketch_task(settings, options, scratch, names=log_names)
         sides = (accounts, account_events, attestations, known)
         beside = read_beside(
@@ -147,22 +155,27 @@ def find_campaigns(
         seen = _look(intake, beside, engine, tell, tactics=tactic_names(intake.requests, task))
         tell("judge", 0, 1)
         groups = _judge(seen, engine, first_us=intake.first_us)
+        groups, evidence = _lead_back(groups, seen, engine)
+        groups = with_labels(groups, beside.known)
         run = describe_run(
             intake,
-            inputs=_input_files(source.inputs(), beside),
+            inputs=_input_files(digests.result(), beside),
             settings=settings.public(),
             seed=settings.seed,
             engine=engine.name,
             accounts=seen.log.accounts,
             account_columns=beside.observable,
             detection_limit=detection_limit,
-            warnings=(FLOOR_WARNING, *_warnings(seen, beside)),
+            warnings=(FLOOR_WARNING, *_warnings(seen, beside), *_unused(beside)),
         )
         tell("write", 0, 1)
         found = Findings(run, groups, seen.facts, seen.log, seen.signals, beside.known, appeal_to=settings.appeal_to)
+        # Half of writing is Python, which one core does; the other half the engine's, in other files.
+        events = aside.submit(_write_events, groups, seen, evidence, engine, folder)
+        refused = aside.submit(_write_quarantine, intake, beside, engine, folder)
         write_results(found, folder)
-        _write_events(groups, seen, engine, folder)
-        _write_quarantine(intake, beside, engine, folder)
+        events.result()
+        refused.result()
         tell("write", 1, 1)
     return ScanResult(out=Path(out), run=run, groups=tuple(groups))
 
@@ -189,9 +202,23 @@ def _look(intake: Intake, beside: Beside, engine: Engine, tell: Progress, *, tac
     things = engine.arrow(shared_things(requests, signals, accounts))
     tell("links", 2, 2)
     table = engine.arrow(signals).sort_by("account")
-    log = log_of(table, observable=intake.observable | beside.observable, attestations=beside.attestations)
+    attested = _attested(table, beside.attestations, requests, engine)
+    log = log_of(table, observable=intake.observable | beside.observable, attested=attested)
     holdings = weigh(phrases, things, accounts=log.accounts)
     return _Seen(requests, table, log, gather(tie(holdings, accounts=log.accounts), holdings))
+
+
+def _attested(
+    signals: pa.Table, attestations: pa.Table | None, requests: ir.Table, engine: Engine
+) -> dict[int, Attested] | None:
+    """Who vouches for which accounts, and for how many of their exchanges; None when nobody was asked."""
+    if attestations is None:
+        return None
+    periods = campaign_attested.periods(signals, attestations)
+    if not periods.num_rows:
+        return {}
+    counts = engine.arrow(campaign_attested.covered(requests, engine.table(periods, "attested")))
+    return campaign_attested.attested(signals, attestations, counts)
 
 
 def _judge(seen: _Seen, engine: Engine, *, first_us: int) -> list[Group]:
@@ -212,18 +239,39 @@ def _judge(seen: _Seen, engine: Engine, *, first_us: int) -> list[Group]:
     ]
 
 
-def _write_events(groups: Sequence[Group], seen: _Seen, engine: Engine, folder: Path) -> None:
-    """The files that are as long as the log."""
+def _lead_back(groups: list[Group], seen: _Seen, engine: Engine) -> tuple[list[Group], ir.Table]:
+    """From each campaign's evidence to events: the first few beside the statements, all in a table."""
+    values = engine.table(campaign_events.evidence_values(groups, seen.facts), "evidence-values")
+    evidence = engine.keep(campaign_events.evidence(seen.requests, values), "evidence")
+    examples = engine.arrow(campaign_events.first_examples(evidence))
+    return campaign_events.with_examples(groups, seen.facts, examples), evidence
+
+
+def _write_events(groups: Sequence[Group], seen: _Seen, evidence: ir.Table, engine: Engine, folder: Path) -> None:
+    """The two files that may be as long as the log."""
     members = engine.table(campaign_events.membership(groups, seen.facts, accused_only=True), "accused")
     engine.write(campaign_events.exchanges(seen.requests, members), folder / "exchanges.parquet", "exchanges/1.0")
-    values = engine.table(campaign_events.evidence_values(groups, seen.facts), "evidence-values")
-    engine.write(campaign_events.evidence(seen.requests, values), folder / "evidence.parquet", "evidence/1.0")
+    engine.write(campaign_events.in_order(evidence), folder / "evidence.parquet", "evidence/1.0")
+
+
+def _unused(beside: Beside) -> list[str]:
+    """What was given beside the log and does not count, so that nobody believes it did."""
+    told = []
+    if beside.account_events is not None:
+        told.append("--account-events was given, and this version does not use it: no judgement rests on those events.")
+    if beside.quarantine.num_rows:
+        codes = ", ".join(sorted(set(beside.quarantine["code"].to_pylist())))
+        rows = "1 row" if beside.quarantine.num_rows == 1 else f"{beside.quarantine.num_rows:,} rows"
+        told.append(f"Refused of the tables beside the log: {rows} ({codes}); see quarantine.parquet.")
+    return told
 
 
 def _write_quarantine(intake: Intake, beside: Beside, engine: Engine, folder: Path) -> None:
     """The refused rows of the log and of the tables beside it."""
     refused = intake.quarantine.union(engine.table(beside.quarantine, "refused-beside"))
-    engine.write(refused.order_by(["source", "position"]), folder / "quarantine.parquet", QUARANTINE.tag)
+    engine.write(
+        refused.order_by(["source", "position", "code", "reason"]), folder / "quarantine.parquet", QUARANTINE.tag
+    )
 
 
 def _warnings(seen: _Seen, beside: Beside) -> tuple[str, ...]:

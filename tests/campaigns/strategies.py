@@ -144,6 +144,7 @@ def groups(verdicts: tuple[Verdict, ...] = tuple(Verdict)) -> "st.SearchStrategy
         would_change_our_mind=several(names),
         predecessor_ids=several(names),
         hourly=hourly,
+        known_labels=st.dictionaries(names, st.integers(1, 10**6), max_size=12),
     )
 
 

@@ -280,3 +280,26 @@ def test_the_same_statement_about_several_things_is_said_once_with_how_often():
     assert "This holds 3 times, for different things." in text
     assert "3 exchanges that show it" in text
     assert "shares a card, 2 times; same hours" in text
+
+
+def test_labels_that_the_operator_had_are_counted_on_the_page_and_said_to_decide_nothing():
+    labels = {"suspended before": 31, "<b>vip</b>\u202e": 2, **{f"label {n:02}": 1 for n in range(12)}}
+    group = msgspec.structs.replace(small_campaign(), known_labels=labels)
+    html = render_report(example_run(), [group])
+    text = Page.read(html).text
+    assert "What you already held of them suspended before 31 accounts of 48" in text
+    assert "<b>vip</b>⟨U+202E⟩ 2 accounts of 48" in text
+    assert "<b>vip" not in html
+    assert "4 further labels in campaigns.json" in text
+    assert "They played no part in the judgement." in text
+
+
+def test_labels_are_shown_for_groups_that_are_not_accused_and_nothing_is_said_without_any():
+    group = msgspec.structs.replace(not_accused()[0], known_labels={"partner": 900})
+    assert "of your own labels: partner (900 accounts)" in Page.read(render_report(example_run(), [group])).text
+    assert "already held" not in Page.read(render_report(example_run(), example_groups())).text
+
+
+def test_the_page_says_that_its_probabilities_are_not_calibrated():
+    text = Page.read(render_report(example_run(), [small_campaign()])).text
+    assert "These probabilities are not calibrated." in text

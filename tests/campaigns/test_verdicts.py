@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from spiritsafe.campaigns.background import log_of
-from spiritsafe.campaigns.facts import gather
+from spiritsafe.campaigns.background import RepeatedAccountError, log_of
+from spiritsafe.campaigns.facts import Attested, gather
 from spiritsafe.campaigns.holdings import tie, weigh
 from spiritsafe.campaigns.model import Axis, AxisStatus, EvidenceKind, Verdict
 from spiritsafe.campaigns.verdicts import campaign_id, decide, judge, membership_probability
@@ -57,7 +57,8 @@ def signals(**more):
         "reasoning_elicitation_exchanges": np.where(ring, 18, 0),
         **more,
     }
-    return pa.table(columns)
+    types = {"organization_id": pa.string(), "organization_verified": pa.bool_()}
+    return pa.table({name: pa.array(values, types.get(name)) for name, values in columns.items()})
 
 
 def groups_of(*, things=("client_ip",), phrases=12):
@@ -84,8 +85,8 @@ def groups_of(*, things=("client_ip",), phrases=12):
 
 
 def look(*, table=None, observable=ALL_COLUMNS, attestations=None, things=("client_ip",)):
-    """Judge the ring."""
-    log = log_of(table or signals(), observable=observable, attestations=attestations)
+    """Judge the ring. Every exchange of an account falls into an attestation that covers its whole window, or none."""
+    log = log_of(table or signals(), observable=observable, attested=attestations)
     (facts,) = groups_of(things=things)
     return judge(facts, log, models=["m"], hourly=[(0, 400)])
 
@@ -125,37 +126,85 @@ def test_an_organisation_that_they_made_up_themselves_is_no_excuse():
     assert look(table=self_made).verdict is Verdict.CAMPAIGN
 
 
-def attestation(subject, begin="2025-01-01", end="2026-01-01"):
-    return pa.table(
-        {
-            "subject": [subject] if isinstance(subject, str) else subject,
-            "kind": ["licensed_distillation"] * (1 if isinstance(subject, str) else len(subject)),
-            "owner": ["legal"] * (1 if isinstance(subject, str) else len(subject)),
-            "reason": ["contract 12"] * (1 if isinstance(subject, str) else len(subject)),
-            "not_before": pa.array([begin] * (1 if isinstance(subject, str) else len(subject))).cast(
-                pa.timestamp("us")).cast(pa.timestamp("us", "UTC")),
-            "expires_at": pa.array([end] * (1 if isinstance(subject, str) else len(subject))).cast(
-                pa.timestamp("us")).cast(pa.timestamp("us", "UTC")),
-        }
-    )  # fmt: skip
+def told(accounts, value=True, other=None):
+    """`value` for these accounts, `other` for the rest."""
+    return [value if n in accounts else other for n in range(ACCOUNTS)]
 
 
-def test_attested_accounts_are_not_accused_and_the_reason_names_who_vouches():
-    group = look(attestations=attestation([f"acct-{n:03d}" for n in RING]))
+def test_not_to_know_who_is_verified_is_no_sign_of_concealment():
+    for known in ([], [ACCOUNTS - 1], RING[:9]):
+        group = look(table=signals(organization_verified=told(known, value=False)))
+        assert group.verdict is Verdict.COORDINATED_UNKNOWN
+        assert group.failed_axis == "concealment"
+        assert group.axes[2].status is AxisStatus.NOT_OBSERVABLE
+        assert group.axes[2].missing_columns == ("organization_verified",)
+        assert f"{len(set(known) & set(RING))} of 20 accounts" in group.axes[2].reason
+        assert outcomes(group)["one customer with many accounts"] == "not_checkable"
+
+
+def test_only_accounts_that_are_known_are_counted():
+    group = look(table=signals(organization_verified=told(RING[:12], value=False)))
+    assert group.axes[2].reason == (
+        "the 12 accounts (of 20) whose verification is known appear under 12 names that no contract relates"
+    )
+    assert group.axes[2].evidence[0].accounts == 12
+
+
+def test_half_of_the_known_in_one_verified_organisation_is_openness():
+    verified = [n < 6 if n < 12 else None for n in range(ACCOUNTS)]
+    group = look(table=signals(organization_verified=verified, organization_id=told(RING, "acme")))
+    assert group.verdict is Verdict.OPEN_COORDINATION
+
+
+def test_verified_accounts_without_an_organisation_are_not_one_organisation():
+    group = look(table=signals(organization_verified=[True] * ACCOUNTS))
+    assert group.axes[2].status is AxisStatus.SUPPORTED
+    assert "20 accounts appear under 20 names" in group.axes[2].reason
+    assert outcomes(group)["one customer with many accounts"] == "does_not_fit"
+
+
+def outcomes(group):
+    return {one.name: one.outcome for one in group.alternatives}
+
+
+PROGRAMME = "licensed distillation, red team, reseller or programme"
+
+
+def vouched(covered, accounts=RING):
+    """An attestation that covers this many of each account's 20 exchanges."""
+    word = {"kind": "licensed_distillation", "owner": "legal", "reason": "contract 12"}
+    return {number: Attested(**word, covered=covered, exchanges=20) for number in accounts}
+
+
+def test_attested_accounts_are_not_accused_and_the_reason_names_who_vouches_and_for_how_much():
+    group = look(attestations=vouched(15))
     assert group.verdict is Verdict.OPEN_COORDINATION
     assert "legal" in group.axes[2].reason
+    assert "in force for 300 of their 400 exchanges" in group.axes[2].reason
+    assert outcomes(group)[PROGRAMME] == "fits"
 
 
-def test_an_attestation_counts_only_while_it_is_in_force():
-    expired = attestation([f"acct-{n:03d}" for n in RING], begin="2024-01-01", end="2025-01-01")
-    assert look(attestations=expired).verdict is Verdict.CAMPAIGN
+def test_an_attestation_protects_only_who_did_most_under_it():
+    assert look(attestations=vouched(10)).verdict is Verdict.OPEN_COORDINATION
+    group = look(attestations=vouched(9))
+    assert group.verdict is Verdict.CAMPAIGN
+    assert outcomes(group)[PROGRAMME] == "does_not_fit"
+    assert next(one.finding for one in group.alternatives if one.name == PROGRAMME) == (
+        "0 of 20 accounts are attested for at least half of their exchanges; 20 more for less than half of theirs."
+    )
 
 
-def test_nobody_shelters_under_an_organisation_that_was_attested_by_claiming_its_name():
-    impostors = signals(organization_id=["acme"] * ACCOUNTS, organization_verified=[False] * ACCOUNTS)
-    assert look(table=impostors, attestations=attestation("acme")).verdict is Verdict.CAMPAIGN
-    members = signals(organization_id=["acme"] * ACCOUNTS, organization_verified=[True] * ACCOUNTS)
-    assert look(table=members, attestations=attestation("acme")).verdict is Verdict.OPEN_COORDINATION
+def test_an_explanation_that_nobody_could_check_is_not_said_to_fail():
+    assert outcomes(look())[PROGRAMME] == "not_checkable"
+    assert outcomes(look(attestations={}))[PROGRAMME] == "does_not_fit"
+    without = outcomes(look(observable=ALL_COLUMNS - {"prompt", "client_ip", "organization_verified"}))
+    assert set(without.values()) == {"not_checkable"}
+
+
+def test_an_account_that_would_be_counted_twice_stops_the_judgement():
+    twice = pa.concat_tables([signals(), signals().slice(3, 1)])
+    with pytest.raises(RepeatedAccountError, match="501 rows of signals for 500 accounts"):
+        log_of(twice, observable=ALL_COLUMNS)
 
 
 @pytest.mark.parametrize(("gone", "axis_name"), [("prompt", "extraction"), ("organization_verified", "concealment")])

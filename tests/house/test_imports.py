@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -72,12 +71,9 @@ def test_a_verb_without_work_loads_nothing_heavy():
     assert loaded_by(script) == set(), "a verb's module imports these at its top; import them inside the function"
 
 
-def test_help_answers_in_a_fifth_of_a_second():
-    """The best of seven, so that a busy machine does not count against it."""
-    command = Path(sys.executable).with_name("spiritsafe")
-    best_s = float("inf")
-    for _ in range(7):
-        begun_s = time.perf_counter()
-        subprocess.run([command, "--help"], check=True, capture_output=True)
-        best_s = min(best_s, time.perf_counter() - begun_s)
-    assert best_s < 0.2
+def test_help_loads_little_beside_click():
+    """What 0.2 seconds allow; the seconds themselves are measured by benchmarks/speed/start.py."""
+    ask = "\nimport sys\nprint('\\n' + ' '.join(sys.modules))"
+    script = "from spiritsafe.cli.main import main\ntry: main(['--help'])\nexcept SystemExit: pass"
+    help_, click = (set(fresh_python(code + ask).splitlines()[-1].split()) for code in (script, "import click"))
+    assert len(help_ - click) <= 30, sorted(help_ - click)

@@ -87,6 +87,12 @@ def test_exchanges_and_evidence_lead_back_to_the_log(scanned):
     exchanges = pq.read_table(folder / "findings" / "exchanges.parquet").to_pylist()
     assert {row["event_id"] for row in exchanges} == {event for event, account in log.items() if account in RING}
     evidence = pq.read_table(folder / "findings" / "evidence.parquet").to_pylist()
+    (group,) = json.loads((folder / "findings" / "campaigns.json").read_text())["campaigns"]
+    for one in group["axes"][0]["evidence"]:
+        mine = [row for row in evidence if row["kind"] == one["kind"] and row["event_id"] in one["event_ids"]]
+        assert len(one["event_ids"]) == len(set(one["event_ids"])) == 5
+        assert {row["event_id"] for row in mine} == set(one["event_ids"])
+        assert [log[event] in RING for event in one["event_ids"]] == [True] * 5
     assert {row["thing"] for row in evidence} == {"phrase", "client_ip"}
     assert all(log[row["event_id"]] == row["account_id"] for row in evidence)
 
@@ -101,12 +107,18 @@ def test_json_is_one_group_a_line(run, scanned):
 def test_scanning_twice_gives_the_same_bytes(run, scanned):
     folder = scanned[0]
     arguments = ("scan", folder / "requests.parquet", "--accounts", folder / "accounts.parquet")
-    run(*arguments, "--out", folder / "again", "--workers", 1)
-    for name in ("members", "groups", "links", "accounts"):
-        one, other = (pq.read_table(folder / out / f"{name}.parquet") for out in ("findings", "again"))
-        assert one.equals(other), name
-    same = [(folder / out / "campaigns.json").read_bytes() for out in ("findings", "again")]
-    assert same[0] == same[1]
+    run(*arguments, "--out", folder / "again")
+    for name in FILES:
+        assert (folder / "findings" / name).read_bytes() == (folder / "again" / name).read_bytes(), name
+
+
+def test_how_many_processes_read_changes_no_row_and_no_order(run, scanned):
+    folder = scanned[0]
+    arguments = ("scan", folder / "requests.parquet", "--accounts", folder / "accounts.parquet")
+    run(*arguments, "--out", folder / "alone", "--workers", 1)
+    for path in (folder / "findings").glob("*.parquet"):
+        assert pq.read_table(path).equals(pq.read_table(folder / "alone" / path.name)), path.name
+    assert (folder / "findings" / "campaigns.json").read_bytes() == (folder / "alone" / "campaigns.json").read_bytes()
 
 
 @pytest.mark.parametrize("flags", [["--keep-ids"], []])

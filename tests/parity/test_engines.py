@@ -6,14 +6,16 @@ from datetime import UTC, datetime, timedelta
 import pyarrow as pa
 import pytest
 
+from spiritsafe.campaigns import attested as campaign_attested
 from spiritsafe.campaigns import events as campaign_events
 from spiritsafe.engine import epoch_s, open_engine
-from spiritsafe.events.model import ACCOUNTS, REQUESTS, Shard
+from spiritsafe.events.model import ACCOUNTS, ACTIONS, REQUESTS, UTC_US, Shard
+from spiritsafe.links import actions as acts
 from spiritsafe.links import habitual_phrases, shared_things
 from spiritsafe.signals import TACTICS, account_signals, text_tactics
 from spiritsafe.signals.batch import number_accounts
 from spiritsafe.sketch import SketchParameters, TextSketcher
-from spiritsafe.sketch.repeats import first_of_each, repeated_ids
+from spiritsafe.sketch.repeats import first_of_each
 from spiritsafe.sketch.table import POSITION, ROW, part_schema, sketch_batch
 
 pytestmark = [pytest.mark.spark, pytest.mark.xdist_group("spark")]
@@ -103,6 +105,33 @@ def account_facts() -> pa.Table:
     return pa.Table.from_pylist(rows, schema=ACCOUNTS.arrow())
 
 
+def actions() -> pa.Table:
+    """Who did what to whom: ties at one moment, repeated acts, an object of thirty, answers and silence."""
+    rng = random.Random(11)
+    base = datetime(2026, 3, 1, tzinfo=UTC)
+    rows = [
+        {
+            "actor": f"u{int(30 * rng.random() ** 2)}",
+            "object": rng.choice(["popular", "Größe", "数", f"u{rng.randrange(30)}", f"o{rng.randrange(40)}"]),
+            "time": base + timedelta(seconds=rng.randrange(5_000), microseconds=rng.randrange(1_000_000)),
+        }
+        for _ in range(400)
+    ]
+    return pa.Table.from_pylist(rows, schema=ACTIONS.arrow())
+
+
+def in_force() -> pa.Table:
+    """Attestations of a few accounts, with edges inside the log, to the microsecond."""
+    base = datetime(2026, 3, 1, tzinfo=UTC)
+    rows = [
+        {"account": n, "attestation": n % 3, "not_before": base + timedelta(days=n, microseconds=n),
+         "expires_at": base + timedelta(days=n + 2)}
+        for n in range(8)
+    ]  # fmt: skip
+    kinds = {"account": pa.int64(), "attestation": pa.int64(), "not_before": UTC_US, "expires_at": UTC_US}
+    return pa.Table.from_pylist(rows, schema=pa.schema(list(kinds.items())))
+
+
 def path(name: str) -> dict[str, list[dict[str, object]]]:
     """Every table step of a scan, as sorted rows."""
     with open_engine(name, Options()) as engine:
@@ -133,16 +162,25 @@ def path(name: str) -> dict[str, list[dict[str, object]]]:
                 "account": pa.array([*first["account"].to_pylist(), 1, 1], pa.int64()),
             }
         )
-        repeated = repeated_ids(twice := engine.table(repeats(), "twice"), engine)
-        assert repeated is not None
         shards = [Shard("monday", "parquet"), Shard("tuesday", "parquet")]
-        kept, again = first_of_each(twice, repeated, engine, shards, quote=True)
+        kept, again = first_of_each(engine.table(repeats(), "twice"), engine, shards, quote=True)
+        pairs = engine.keep(acts.acts(engine.table(actions(), "actions")), "acts")
+        own = acts.with_own_object(pairs)
+        shared = engine.keep(acts.shared_objects(pairs, acts.numbered_actors(pairs)), "shared")
+        untimed = acts.acts(engine.table(actions().drop_columns(["time"]), "untimed"))
         steps = {
+            "acts": pairs,
+            "acts without times": untimed,
+            "acts on oneself": own,
+            "answers": acts.reciprocity(pairs),
+            "shared objects": shared,
+            "ties": acts.tied(shared, most_holders=25, count=3),
             "signals": signals,
             "signals without accounts": alone,
             "phrases": phrases,
             "things": shared_things(requests, signals, accounts, most_share=1),
             "exchanges": campaign_events.exchanges(requests, members),
+            "covered": campaign_attested.covered(requests, engine.table(in_force(), "in-force")),
             "activity": campaign_events.activity(requests, members, first_s=1_772_323_200),
             "evidence": campaign_events.evidence(requests, engine.table(values, "values")),
             "kept once": kept.select("event_id", ROW),
@@ -171,11 +209,17 @@ def both():
         "phrases",
         "things",
         "exchanges",
+        "covered",
         "activity",
         "evidence",
         "kept once",
         "refused",
         "seconds",
+        "acts",
+        "acts without times",
+        "acts on oneself",
+        "shared objects",
+        "ties",
     ],
 )
 def test_duckdb_and_spark_give_the_same_rows(both, step):
@@ -184,7 +228,58 @@ def test_duckdb_and_spark_give_the_same_rows(both, step):
     assert duckdb == spark
 
 
+def test_both_engines_count_the_same_answers(both):
+    assert both[0]["answers"] == both[1]["answers"]
+    assert 0 < both[0]["answers"][1]["answered"] < both[0]["answers"][1]["on_actors"]
+
+
+def test_ties_are_the_plain_ones(both):
+    """The same ties by looking at every pair."""
+    first: dict[tuple[str, str], int] = {}
+    for row in actions().to_pylist():
+        second = int(row["time"].timestamp())
+        first[row["actor"], row["object"]] = min(second, first.get((row["actor"], row["object"]), second))
+    names = sorted({actor for actor, _ in first})
+    on: dict[str, list[tuple[int, int]]] = {}
+    for (actor, thing), second in first.items():
+        on.setdefault(thing, []).append((second, names.index(actor)))
+    wanted = set()
+    for those in on.values():
+        those.sort()
+        size, half = len(those), len(those) // 2
+        for here in range(size) if 2 <= size <= 25 else ():
+            for there in range(here + 1, size):
+                pair = (those[here][1], those[there][1], those[there][0] - those[here][0], size)
+                if there - here <= 3:
+                    wanted.add((*pair, 1))
+                if there - here == half > 3 and here < half:
+                    wanted.add((*pair, 0))
+    told = {(row["one"], row["other"], row["gap_s"], row["holders"], row["near"]) for row in both[0]["ties"][1:]}
+    assert told == wanted
+    assert {near for *_, near in told} == {0, 1}
+
+
 def test_seconds_are_whole_and_right(both):
     table = log()
     told = dict(zip(table["event_id"].to_pylist(), table["time"].cast(pa.int64()).to_pylist(), strict=True))
     assert all(row["second"] == told[row["event_id"]] // 1_000_000 for row in both[0]["seconds"][1:])
+
+
+@pytest.mark.parametrize("name", ["duckdb", "spark"])
+def test_evidence_comes_in_one_order_on_either_engine(name):
+    rows = {"campaign_id": "c-1", "kind": "content", "thing": "phrase", "account_id": "a"}
+    made = [
+        {
+            **rows,
+            "value": str(n % 3),
+            "event_id": f"e{n}",
+            "time": datetime(2026, 3, 1, 0, n, tzinfo=UTC),
+            "rank": n // 3,
+        }
+        for n in range(30)
+    ]
+    random.Random(4).shuffle(made)
+    with open_engine(name, Options()) as engine:
+        kept = engine.keep(engine.table(pa.Table.from_pylist(made), "made"), "kept")
+        told = engine.arrow(campaign_events.in_order(kept)).to_pylist()
+    assert [(row["value"], row["time"]) for row in told] == sorted((row["value"], row["time"]) for row in made)

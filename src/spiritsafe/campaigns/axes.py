@@ -90,6 +90,11 @@ def coordination(facts: GroupFacts, log: Log) -> tuple[Axis, tuple[str, ...]]:
     ), ()
 
 
+def told(facts: GroupFacts) -> tuple[SharedValue, ...]:
+    """The values that the statements on coordination tell, in their order."""
+    return tuple(one for one, _ in _telling(facts.shared))
+
+
 def _telling(shared: tuple[SharedValue, ...]) -> list[tuple[SharedValue, int]]:
     """What ties most, of every thing at least one: a value, and how many values say the same.
 
@@ -171,32 +176,33 @@ def _tactic_evidence(name: str, takes: str, innocent: str, facts: GroupFacts, lo
 def concealment(facts: GroupFacts, log: Log) -> Axis:
     """Do they hide that they are one? A verified organisation or an attestation is openness; a made-up
     organisation is not."""
-    attested = [log.attested[int(one)] for one in facts.accounts if int(one) in log.attested]
+    attested = [one for one in facts.attested(log) if one.most]
     if len(attested) * 2 >= len(facts.accounts):
-        kind, owner, reason = attested[0]
+        first = attested[0]
+        covered, exchanges = sum(one.covered for one in attested), sum(one.exchanges for one in attested)
         return Axis(
             name="concealment",
             status=AxisStatus.CONTRADICTED,
-            reason=f"{len(attested)} of {len(facts.accounts)} accounts are attested ({kind}, by {owner}: {reason})",
+            reason=(
+                f"{len(attested)} of {len(facts.accounts)} accounts are attested ({first.kind}, by {first.owner}: "
+                f"{first.reason}), in force for {covered:,} of their {exchanges:,} exchanges"
+            ),
         )
-    if "organization_verified" not in log.observable:
+    names = facts.names(log)
+    if not names.enough:
         return Axis(
             name="concealment",
             status=AxisStatus.NOT_OBSERVABLE,
-            reason="which organisations are verified is not in this log",
+            reason=f"whether their organisation is verified is known of {names.known} of {names.accounts} accounts",
             missing_columns=("organization_verified",),
         )
-    verified = facts.of(log, "organization_verified").astype(bool)
-    names = facts.of(log, "organization_id")
-    known, counts = np.unique(names[verified].astype(str), return_counts=True)
-    if len(known) and int(counts.max()) * 2 >= len(facts.accounts):
+    if names.one_organisation:
         return Axis(
             name="concealment",
             status=AxisStatus.CONTRADICTED,
-            reason=f"{int(counts.max())} of {len(facts.accounts)} accounts belong to one verified organisation",
+            reason=f"{names.largest} of {names.counted} belong to one verified organisation",
         )
-    unrelated = len(facts.accounts) - int(verified.sum()) + len(known)
-    statement = f"{len(facts.accounts)} accounts appear under {unrelated} names that no contract relates"
+    statement = f"{names.counted} appear under {names.unrelated} names that no contract relates"
     return Axis(
         name="concealment",
         status=AxisStatus.SUPPORTED,
@@ -205,7 +211,7 @@ def concealment(facts: GroupFacts, log: Log) -> Axis:
             Evidence(
                 kind="unrelated_names",
                 statement=statement,
-                accounts=len(facts.accounts),
+                accounts=names.known,
                 innocent_explanation="strangers who only look like one; a company that never had itself verified",
             ),
         ),

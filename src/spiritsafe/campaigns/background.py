@@ -5,29 +5,51 @@ Comes from `signals` and the side tables; goes on to `campaigns.facts` and the a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from spiritsafe.campaigns.facts import Log
+from spiritsafe.errors import InputError
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
+    from spiritsafe.campaigns.facts import Attested
 
-def log_of(signals: pa.Table, *, observable: frozenset[str], attestations: pa.Table | None) -> Log:
-    """Turn account signals (sorted by account number) into arrays, and look up who is attested.
 
-    An attestation counts for an account if it was in force at any time while the account was seen. One made
-    for an organisation counts only for accounts whose membership is verified: a name is no proof.
+class RepeatedAccountError(InputError):
+    """An account has more than one row of signals, so that it would be judged, and accused, more than once."""
+
+    code: ClassVar[str] = "campaigns.repeated_account"
+
+
+def log_of(signals: pa.Table, *, observable: frozenset[str], attested: dict[int, Attested] | None = None) -> Log:
+    """Account signals (sorted by account number) as arrays.
+
+    Parameters
+    ----------
+    signals
+        One row an account.
+    observable
+        Contract columns that have any value.
+    attested
+        As `campaigns.attested` counts it; None when no attestations were given.
+
+    Raises
+    ------
+    RepeatedAccountError
+        An account has several rows: an accounts table with repeated rows was joined.
     """
     columns = {name: _array(signals[name]) for name in signals.column_names}
-    return Log(
-        signals=columns,
-        observable=observable,
-        attested={} if attestations is None else _attested(columns, attestations),
-    )
+    accounts = len(set(columns["account_id"].tolist()))
+    if accounts != signals.num_rows:
+        raise RepeatedAccountError(
+            f"{signals.num_rows:,} rows of signals for {accounts:,} accounts",
+            hint="give an accounts table with one row an account; `events.beside.read_beside` sees to it",
+        )
+    return Log(signals=columns, observable=observable, attested=attested)
 
 
 def _array(column: pa.ChunkedArray) -> NDArray[Any]:
@@ -38,30 +60,3 @@ def _array(column: pa.ChunkedArray) -> NDArray[Any]:
     if column.null_count:
         return column.cast(pa.float64()).to_numpy()  # type: ignore[no-any-return]
     return column.to_numpy()  # type: ignore[no-any-return]
-
-
-def _attested(columns: dict[str, NDArray[Any]], attestations: pa.Table) -> dict[int, tuple[str, str, str]]:
-    import pyarrow as pa
-
-    by_subject: dict[str, list[tuple[float, float, tuple[str, str, str]]]] = {}
-    begins = attestations["not_before"].cast(pa.int64()).to_pylist()
-    ends = attestations["expires_at"].cast(pa.int64()).to_pylist()
-    for row, begin, end in zip(attestations.to_pylist(), begins, ends, strict=True):
-        told = (row["kind"], row["owner"], row["reason"])
-        by_subject.setdefault(row["subject"], []).append((begin / 1e6, end / 1e6, told))
-    attested: dict[int, tuple[str, str, str]] = {}
-    facts = zip(
-        columns["account_id"],
-        columns["organization_id"],
-        columns["organization_verified"],
-        columns["first_s"],
-        columns["last_s"],
-        strict=True,
-    )
-    for number, (account, organization, verified, first, last) in enumerate(facts):
-        subjects = [account, organization] if verified else [account]
-        for subject in subjects:
-            for begin, end, told in by_subject.get(subject, ()):
-                if begin <= last and end > first:
-                    attested.setdefault(number, told)
-    return attested

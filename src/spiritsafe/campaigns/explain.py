@@ -105,7 +105,7 @@ def alternatives(facts: GroupFacts, log: Log) -> tuple[Alternative, ...]:
     return (
         _one_organisation(facts, log),
         _shared_network(facts, log),
-        _one_application(facts),
+        _one_application(facts, log),
         _attested(facts, log),
         Alternative(
             name="published recipe, benchmark or viral template",
@@ -119,17 +119,19 @@ def alternatives(facts: GroupFacts, log: Log) -> tuple[Alternative, ...]:
 def _one_organisation(facts: GroupFacts, log: Log) -> Alternative:
     question = "Are they the accounts of one verified organisation?"
     name = "one customer with many accounts"
-    if "organization_verified" not in log.observable:
+    names = facts.names(log)
+    if not names.enough:
         return Alternative(
-            name=name, question=question, outcome="not_checkable", finding="Verification is not in this log."
+            name=name,
+            question=question,
+            outcome="not_checkable",
+            finding=f"Whether their organisation is verified is known of {names.known} of {names.accounts} accounts.",
         )
-    verified = int(facts.of(log, "organization_verified").astype(bool).sum())
-    fits = verified * 2 >= len(facts.accounts)
     return Alternative(
         name=name,
         question=question,
-        outcome="fits" if fits else "does_not_fit",
-        finding=f"{verified} of {len(facts.accounts)} accounts belong to a verified organisation.",
+        outcome="fits" if names.one_organisation else "does_not_fit",
+        finding=f"{names.largest} of {names.counted} belong to one verified organisation.",
     )
 
 
@@ -153,23 +155,42 @@ def _shared_network(facts: GroupFacts, log: Log) -> Alternative:
     )
 
 
-def _one_application(facts: GroupFacts) -> Alternative:
+def _one_application(facts: GroupFacts, log: Log) -> Alternative:
+    question = "Is it only that they use the same client software?"
+    name = "one popular application"
+    if "prompt" not in log.observable:
+        return Alternative(
+            name=name, question=question, outcome="not_checkable", finding="Prompts are not in this log."
+        )
     content = int((facts.bits["content"] > 0).sum())
     return Alternative(
-        name="one popular application",
-        question="Is it only that they use the same client software?",
+        name=name,
+        question=question,
         outcome="fits" if content * 2 < len(facts.accounts) else "does_not_fit",
         finding=f"{content} of {len(facts.accounts)} accounts also share rare wording.",
     )
 
 
 def _attested(facts: GroupFacts, log: Log) -> Alternative:
-    count = sum(int(one) in log.attested for one in facts.accounts)
+    question = "Has somebody with a name attested them?"
+    name = "licensed distillation, red team, reseller or programme"
+    if log.attested is None:
+        return Alternative(
+            name=name,
+            question=question,
+            outcome="not_checkable",
+            finding="No attestations were given (--attestations), so nobody could look.",
+        )
+    told = facts.attested(log)
+    count = sum(one.most for one in told)
+    partly = f"; {len(told) - count} more for less than half of theirs" if len(told) > count else ""
     return Alternative(
-        name="licensed distillation, red team, reseller or programme",
-        question="Has somebody with a name attested them?",
+        name=name,
+        question=question,
         outcome="fits" if count * 2 >= len(facts.accounts) else "does_not_fit",
-        finding=f"{count} of {len(facts.accounts)} accounts are covered by an attestation.",
+        finding=(
+            f"{count} of {len(facts.accounts)} accounts are attested for at least half of their exchanges{partly}."
+        ),
     )
 
 
@@ -200,5 +221,5 @@ def would_change_our_mind(verdict: Verdict, three: tuple[Axis, Axis, Axis]) -> t
         )
     missing = sorted({column for axis in three for column in axis.missing_columns})
     if missing:
-        return (f"These columns, which this log lacks: {', '.join(missing)}.",)
+        return (f"These columns, which this log lacks or has empty for these accounts: {', '.join(missing)}.",)
     return ("A second, independent kind of evidence that they have one operator, or that they have not.",)

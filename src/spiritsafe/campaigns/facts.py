@@ -6,7 +6,8 @@ Pure bookkeeping over arrays: who holds what in common, how much they asked, und
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,16 +36,33 @@ class SharedValue:
 
 
 @dataclass(frozen=True, slots=True)
+class Attested:
+    """Who vouches for an account, and for how many of its exchanges the word was in force."""
+
+    kind: str
+    owner: str
+    reason: str
+    covered: int
+    exchanges: int
+
+    @property
+    def most(self) -> bool:
+        """Whether at least half of the account's exchanges are covered: only then it counts as attested."""
+        return self.covered * 2 >= self.exchanges
+
+
+@dataclass(frozen=True, slots=True)
 class Log:
     """What is known of the log as a whole; the background a group is compared with.
 
     `signals` holds one NumPy array a signal column, indexed by account number. `observable` names the
-    contract columns that have any value. `attested` maps account numbers to (kind, owner, reason).
+    contract columns that have any value. `attested` maps account numbers to who vouches for them; None when no
+    attestations were given, so that nobody could look.
     """
 
     signals: dict[str, NDArray[Any]]
     observable: frozenset[str]
-    attested: dict[int, tuple[str, str, str]] = field(default_factory=dict)
+    attested: dict[int, Attested] | None = None
 
     @property
     def accounts(self) -> int:
@@ -53,6 +71,38 @@ class Log:
     @property
     def exchanges(self) -> int:
         return int(self.signals["exchanges"].sum())
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Under which names a group's members appear, as far as a contract or KYC says.
+
+    `accounts` are the members, `known` those of which it is known whether their organisation is verified;
+    only these are counted in `unrelated` (names that no contract relates: a member that is not verified, or
+    verified without an organisation, is its own) and `largest` (members of the largest verified organisation).
+    """
+
+    accounts: int
+    known: int
+    unrelated: int
+    largest: int
+
+    @property
+    def counted(self) -> str:
+        """Which accounts a sentence is about: all of them, or those of which it is known."""
+        if self.known == self.accounts:
+            return f"{self.accounts} accounts"
+        return f"the {self.known} accounts (of {self.accounts}) whose verification is known"
+
+    @property
+    def enough(self) -> bool:
+        """Whether at least half of the members are known: fewer cannot speak for the group."""
+        return self.known > 0 and self.known * 2 >= self.accounts
+
+    @property
+    def one_organisation(self) -> bool:
+        """Whether at least half of those known belong to one verified organisation."""
+        return self.enough and self.largest * 2 >= self.known
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +121,25 @@ class GroupFacts:
     def of(self, log: Log, name: str) -> NDArray[Any]:
         """A signal of the members. Shape (members,)."""
         return log.signals[name][self.accounts]
+
+    def attested(self, log: Log) -> list[Attested]:
+        """Attestations of members of which an exchange is covered, in order of account number."""
+        told = log.attested or {}
+        return [told[int(one)] for one in self.accounts if int(one) in told]
+
+    def names(self, log: Log) -> Names:
+        """Whose accounts these are, counted over the members of which it is known: a missing cell says nothing."""
+        known = []
+        if "organization_verified" in log.observable:
+            told = zip(self.of(log, "organization_verified"), self.of(log, "organization_id"), strict=True)
+            known = [one for one in told if one[0] is not None]
+        organizations = Counter(name for verified, name in known if verified and name is not None)
+        return Names(
+            accounts=len(self.accounts),
+            known=len(known),
+            unrelated=len(known) - organizations.total() + len(organizations),
+            largest=max(organizations.values(), default=0),
+        )
 
     def total_bits(self) -> Floats:
         """Bits of all kinds together, for each member."""
@@ -108,25 +177,32 @@ def gather(groups: list[Ints], holdings: Holdings) -> list[GroupFacts]:
 
 
 def _gather_one(group: Ints, rows: Ints, holdings: Holdings) -> GroupFacts:
-    bits = {kind.value: np.zeros(len(group)) for kind in EvidenceKind}
     position = np.searchsorted(group, holdings.account[rows])
-    order = np.argsort(holdings.value[rows], kind="stable")
-    values, begins = np.unique(holdings.value[rows][order], return_index=True)
-    shared = []
-    for value, members_rows in zip(values, np.split(order, begins[1:]), strict=True):
-        members = position[members_rows]
-        weight = float(holdings.bits[rows[members_rows[0]]])
-        kind = holdings.kind(int(value))
-        np.maximum.at(bits[kind], members, weight)
-        shared.append(
-            SharedValue(
-                thing=holdings.things[value],
-                label=holdings.labels[value],
-                kind=kind,
-                bits=weight,
-                holders=int(holdings.holders[rows[members_rows[0]]]),
-                members=np.sort(members),
-            )
+    order = np.lexsort((position, holdings.value[rows]))
+    rows, position = rows[order], position[order]
+    begins = np.flatnonzero(np.diff(holdings.value[rows], prepend=-1))
+    ends = [*begins[1:].tolist(), len(rows)]
+    shared = [
+        SharedValue(
+            thing=holdings.things[value],
+            label=holdings.labels[value],
+            kind=holdings.kind(value),
+            bits=weight,
+            holders=holders,
+            members=position[begin:end],
         )
+        for value, weight, holders, begin, end in zip(
+            holdings.value[rows[begins]].tolist(),
+            holdings.bits[rows[begins]].tolist(),
+            holdings.holders[rows[begins]].tolist(),
+            begins.tolist(),
+            ends,
+            strict=True,
+        )
+    ]
+    bits = {kind.value: np.zeros(len(group)) for kind in EvidenceKind}
+    for one in shared:
+        strongest = bits[one.kind]
+        strongest[one.members] = np.maximum(strongest[one.members], one.bits)
     shared.sort(key=lambda one: (-len(one.members) * one.bits, one.thing, one.label))
     return GroupFacts(accounts=group, shared=tuple(shared), bits=bits)

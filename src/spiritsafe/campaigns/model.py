@@ -47,6 +47,7 @@ class Evidence(_Value, frozen=True):
 
     `kind` is an `EvidenceKind` for coordination, otherwise the name of a signal. `accounts` counts the
     members it holds for; `rarity` says how common the same thing is among all accounts ("3 of 9,412").
+    `event_ids` are the first few exchanges that show it, of campaigns and where single exchanges can.
     """
 
     kind: str
@@ -127,7 +128,8 @@ class Group(_Value, frozen=True):
     """A set of accounts that looks like one operator, with the verdict and every reason for it.
 
     `failed_axis` names the axis that kept the group from being a campaign ("" for a campaign).
-    `hourly` is (hours since `Run.clock_first`, exchanges) for the timeline.
+    `hourly` is (hours since `Run.clock_first`, exchanges) for the timeline. `known_labels` counts the members that
+    the operator already had under a label (`--known`); it is shown and decides nothing.
     """
 
     campaign_id: str
@@ -145,6 +147,7 @@ class Group(_Value, frozen=True):
     would_change_our_mind: tuple[str, ...]
     predecessor_ids: tuple[str, ...] = ()
     hourly: tuple[tuple[int, int], ...] = ()
+    known_labels: dict[str, int] = {}
 
 
 class InputFile(_Value, frozen=True):

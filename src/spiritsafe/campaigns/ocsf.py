@@ -45,7 +45,9 @@ _TITLES: Final = {
     "relay": "Account {name} carries part of a campaign of {size:,} accounts, among other work",
 }
 _DOUBTFUL: Final = "Account {name} may belong to a campaign of {size:,} accounts"
-_CONFIDENCE: Final = {1: "Low", 2: "Medium", 3: "High"}
+_NOT_CALIBRATED: Final = (
+    "Confidence is unknown: the probability that this version gives is not calibrated, and too high among the accused."
+)
 
 
 class ClockError(InputError):
@@ -153,17 +155,16 @@ def _finite(value: float) -> float:
 def _incident(context: _Context) -> dict[str, object]:
     """One campaign as an Incident Finding."""
     group = context.group
-    confidence = _campaign_confidence(context)
     related = context.members[:_MOST_RELATED]
     truncated = len(related) < len(context.members) or any(
         len(item.event_ids) > _MOST_EVENT_IDS for axis in group.axes for item in axis.evidence
     )
     return {
         **_header(context, INCIDENT_CLASS, group.campaign_id, truncated=truncated, profiles=["incident"]),
-        **_status(4, "High", confidence),
+        **_status(4, "High"),
         "desc": text.visible(_description(group)),
-        "message": text.visible(group.headline),
-        "assignee_group": {"name": text.name(context.assignee_group)},
+        "message": f"{text.visible(text.sentence(group.headline))} {_NOT_CALIBRATED}".strip(),
+        "assignee_group": {"name": text.visible(context.assignee_group)},
         "attacks": [attack(technique) for technique in group.techniques],
         # How much harm a copy does cannot be read from a log: unknown, with the exposure beside it.
         "impact": "Unknown",
@@ -211,8 +212,8 @@ def _detection(context: _Context, member: Member) -> dict[str, object]:
     title = _TITLES.get(member.role, _DOUBTFUL).format(name=text.name(member.account_id), size=len(group.members))
     finding: dict[str, object] = {
         **_header(context, DETECTION_CLASS, uid, truncated=False, profiles=[]),
-        **_status(*severity, _account_confidence(member)),
-        "message": title,
+        **_status(*severity),
+        "message": f"{title}. {_NOT_CALIBRATED}",
         # An account that may not belong is told, but calls nobody.
         "is_alert": member.role in _SEVERITY,
         "finding_info": {
@@ -233,7 +234,12 @@ def _detection(context: _Context, member: Member) -> dict[str, object]:
             {"name": "resources[0].uid", "type": "Resource UID", "type_id": 10, "value": member.account_id}
         ],
         "evidences": [_account_evidence(member)],
-        "unmapped": {"role": member.role, "probability": _finite(member.probability), "exchanges": member.exchanges},
+        "unmapped": {
+            "role": member.role,
+            "probability": _finite(member.probability),
+            "probability_calibrated": False,
+            "exchanges": member.exchanges,
+        },
     }  # fmt: skip
     anomalies = _anomalies(member)
     if anomalies:
@@ -283,33 +289,16 @@ def _header(context: _Context, class_uid: int, uid: str, *, truncated: bool, pro
     }
 
 
-def _status(severity_id: int, severity: str, confidence: tuple[int, int]) -> dict[str, object]:
-    confidence_id, score = confidence
+def _status(severity_id: int, severity: str) -> dict[str, object]:
     return {
         "severity_id": severity_id,
         "severity": severity,
         "status_id": 1,
         "status": "New",
-        "confidence_id": confidence_id,
-        "confidence": _CONFIDENCE[confidence_id],
-        "confidence_score": score,
+        # A SIEM sorts and closes by this number. An uncalibrated one would be believed, so none is given.
+        "confidence_id": 0,
+        "confidence": "Unknown",
     }
-
-
-def _account_confidence(member: Member) -> tuple[int, int]:
-    probability = min(max(_finite(member.probability), 0.0), 1.0)
-    # Never 100: a probability is not a certainty, however it rounds.
-    return (3 if probability >= 0.9 else 2 if probability >= 0.5 else 1), min(round(100 * probability), 99)
-
-
-def _campaign_confidence(context: _Context) -> tuple[int, int]:
-    """The mean probability of the members; without a valid test of the whole it is never called high."""
-    probabilities = [min(max(_finite(m.probability), 0.0), 1.0) for m in context.members]
-    mean = sum(probabilities) / len(probabilities) if probabilities else 0.0
-    level = 3 if mean >= 0.9 else 2 if mean >= 0.5 else 1
-    q_value = context.group.significance.q_value
-    tested = q_value is not None and q_value <= 0.05
-    return (level if tested else min(level, 2)), min(round(100 * mean), 99)
 
 
 def _description(group: Group) -> str:

@@ -34,6 +34,11 @@ def _name(value: str, limit: int = text.NAME_LIMIT) -> Markup:
     return Markup("<bdi>{}</bdi>").format(text.name(value, limit=limit))
 
 
+def _label(value: str) -> Markup:
+    """An operator's own word for an account, in its own direction and not longer than a line."""
+    return Markup("<bdi>{}</bdi>").format(text.visible(value, limit=80).strip() or "⟨empty⟩")
+
+
 def _bits(value: float | None) -> str:
     return "–" if value is None or not math.isfinite(value) else f"{value:.1f}"
 
@@ -53,6 +58,7 @@ def environment() -> Environment:
     )
     made.filters |= {
         "name": _name,
+        "label": _label,
         "count": text.count,
         "compact": text.compact,
         "percent": text.share,

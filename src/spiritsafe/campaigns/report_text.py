@@ -48,7 +48,7 @@ def visible(text: str, *, limit: int = SENTENCE_LIMIT, spaces: bool = True) -> s
     >>> visible("acct\u202e42")
     'acct⟨U+202E⟩42'
     """
-    if len(text) <= limit and text.isascii() and text.isprintable() and spaces:
+    if len(text) <= limit and text.isascii() and text.isprintable() and (spaces or " " not in text):
         return text
     parts: list[str] = []
     length = marks = 0

@@ -41,7 +41,7 @@ NOT_ACCUSED: Final = {
 OUTCOMES: Final = {"fits": "Fits", "does_not_fit": "Does not fit", "not_checkable": "Could not be checked"}
 OUTCOME_MARKS: Final = {"does_not_fit": AxisStatus.CONTRADICTED, "not_checkable": AxisStatus.NOT_OBSERVABLE}
 ROLES: Final = {
-    "core": "belongs here with high probability",
+    "core": "has strong evidence of its own for belonging here",
     "relay": "also carries the work of others, who may be innocent",
     "uncertain": "may well not belong here",
 }
@@ -49,9 +49,18 @@ ROLES: Final = {
 _NEVER_SHOWN: Final = frozenset({"country"})
 _ROWS_OPEN: Final = 20
 _REASONS_SHOWN: Final = 3
+_LABELS_SHOWN: Final = 10
 # Rows of all campaigns together: about 1 kB each, and a page should stay near 2 MB however many campaigns there are.
 _ROWS_ON_PAGE: Final = 1_000
 _LISTED_IN_SUMMARY: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """How many members the operator already had under which label; `left_out` counts the labels not shown."""
+
+    shown: tuple[tuple[str, int], ...]
+    left_out: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +85,7 @@ class CampaignView:
     missing: tuple[MissingColumn, ...]
     days: str
     uncertain: int
+    labels: Labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +115,7 @@ class LookedAt:
     group: Group
     triad: Markup
     failed: tuple[Axis, ...]
+    labels: Labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +258,7 @@ def _campaign(number: int, group: Group, run: Run, links: Sequence[Link], max_me
         missing=tuple(item for item in run.missing if item.column in absent),
         days=text.duration(first, last),
         uncertain=sum(member.role == "uncertain" for member in members),
+        labels=_labels(group),
     )
 
 
@@ -266,12 +278,17 @@ def _reasons(member: Member) -> tuple[tuple[str, ...], int]:
     return told[:_REASONS_SHOWN], len(told[_REASONS_SHOWN:])
 
 
+def _labels(group: Group) -> Labels:
+    counted = sorted(group.known_labels.items(), key=lambda item: (-item[1], item[0]))
+    return Labels(tuple(counted[:_LABELS_SHOWN]), len(counted[_LABELS_SHOWN:]))
+
+
 def _sections(groups: Sequence[Group], shown: int) -> tuple[VerdictSection, ...]:
     made = []
     for verdict, (label, meaning) in NOT_ACCUSED.items():
         mine = sorted((g for g in groups if g.verdict is verdict), key=_largest)
         if mine:
-            views = tuple(LookedAt(g, charts.axis_triad(g.axes), _failed(g)) for g in mine[:shown])
+            views = tuple(LookedAt(g, charts.axis_triad(g.axes), _failed(g), _labels(g)) for g in mine[:shown])
             made.append(VerdictSection(label, meaning, views, len(mine), len(_accounts(mine))))
     return tuple(made)
 

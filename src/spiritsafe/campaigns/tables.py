@@ -106,26 +106,36 @@ def links_table(groups: Sequence[Group], facts: Sequence[GroupFacts], log: Log) 
     A value that n members hold gives n - 1 links, from its first holder to each other: the number of rows
     grows with holdings, not with pairs. Times are those of the window in which both accounts were seen.
     """
-    ids, first, last = (log.signals[name] for name in ("account_id", "first_s", "last_s"))
-    pieces: list[pa.Table] = []
-    for group, known in zip(groups, facts, strict=True):
-        for one in known.shared[:LINKED_VALUES_LIMIT]:
-            a, b = known.accounts[one.members[0]], known.accounts[one.members[1:]]
-            begin, end = np.maximum(first[a], first[b]), np.minimum(last[a], last[b])
-            count = len(b)
-            columns = [
-                pa.array([group.campaign_id] * count, pa.string()),
-                pa.array([str(ids[a])] * count, pa.string()),
-                pa.array(ids[b].astype(str), pa.string()),
-                pa.array([one.kind] * count, pa.string()),
-                pa.array([one.thing] * count, pa.string()),
-                pa.array([one.label] * count, pa.string()),
-                pa.array(np.full(count, one.bits)),
-                pa.array(np.minimum(begin, end).astype(np.int64) * 1_000_000).cast(UTC_US),
-                pa.array(np.maximum(begin, end).astype(np.int64) * 1_000_000).cast(UTC_US),
-            ]
-            pieces.append(pa.Table.from_arrays(columns, schema=LINKS))
+    ids = pa.array(log.signals["account_id"], pa.string())
+    pieces = [
+        _links_of(group.campaign_id, known, log, ids)
+        for group, known in zip(groups, facts, strict=True)
+        if known.shared
+    ]
     return pa.concat_tables(pieces).combine_chunks() if pieces else LINKS.empty_table()
+
+
+def _links_of(campaign_id: str, known: GroupFacts, log: Log, ids: pa.Array) -> pa.Table:
+    """One group's links, a value's links together."""
+    shared = known.shared[:LINKED_VALUES_LIMIT]
+    counts = [len(one.members) - 1 for one in shared]
+    value = pa.array(np.repeat(np.arange(len(shared)), counts))
+    a = np.repeat(known.accounts[[one.members[0] for one in shared]], counts)
+    b = known.accounts[np.concatenate([one.members[1:] for one in shared])]
+    first, last = log.signals["first_s"], log.signals["last_s"]
+    begin, end = np.maximum(first[a], first[b]), np.minimum(last[a], last[b])
+    columns = [
+        pa.repeat(campaign_id, len(b)),
+        ids.take(pa.array(a)),
+        ids.take(pa.array(b)),
+        pa.array([one.kind for one in shared], pa.string()).take(value),
+        pa.array([one.thing for one in shared], pa.string()).take(value),
+        pa.array([one.label for one in shared], pa.string()).take(value),
+        pa.array([one.bits for one in shared], pa.float64()).take(value),
+        pa.array(np.minimum(begin, end).astype(np.int64) * 1_000_000).cast(UTC_US),
+        pa.array(np.maximum(begin, end).astype(np.int64) * 1_000_000).cast(UTC_US),
+    ]
+    return pa.Table.from_arrays(columns, schema=LINKS)
 
 
 def accounts_table(signals: pa.Table, groups: Sequence[Group], known: dict[str, str]) -> pa.Table:

@@ -124,9 +124,10 @@ def members_of(facts: GroupFacts, log: Log) -> tuple[Member, ...]:
     exchanges = facts.of(log, "exchanges")
     reasons: list[list[str]] = [[] for _ in facts.accounts]
     for one in facts.shared:
-        for position in one.members:
-            if len(reasons[position]) < explain.REASONS_SHOWN:
-                reasons[position].append(explain.why_in(one))
+        lacking = [position for position in one.members.tolist() if len(reasons[position]) < explain.REASONS_SHOWN]
+        reason = explain.why_in(one) if lacking else ""
+        for position in lacking:
+            reasons[position].append(reason)
     return tuple(
         Member(
             account_id=str(ids[position]),

@@ -156,7 +156,7 @@ def _missing(found: Findings) -> Iterator[str]:
 def _left_over(found: Findings) -> Iterator[str]:
     if not found.unmapped:
         return
-    yield f"\n{click.style('Not read', bold=True)} (+ carried along)"
+    yield f"\n{click.style('Not read', bold=True)} (+ handed on by the reader; no result holds it)"
     for one in found.unmapped:
         could = f"  could be {', '.join(one.could_be)}" if one.could_be else ""
         mark = "+" if one.carried else " "

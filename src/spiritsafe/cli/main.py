@@ -24,6 +24,10 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "scan": ("spiritsafe.cli.scan:scan", "Find groups of accounts that act as one, with reasons."),
     "sketch": ("spiritsafe.cli.sketch:sketch", "Write the text-free table that scan can run on."),
     "identity": ("spiritsafe.cli.identity:identity", "Keys, pseudonyms, and the two-person way back."),
+    "coordinate": (
+        "spiritsafe.cli.coordinate:coordinate",
+        "Find actors that act as one in any table of who did what to what.",
+    ),
     "prove": ("spiritsafe.cli.prove:prove", "Compose traffic whose truth is known; score, audit, inject."),
     "completion": ("spiritsafe.cli.completion:completion", "Print the shell completion script."),
 }

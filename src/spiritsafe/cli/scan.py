@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 @click.argument("requests", nargs=-1, required=True)
 @click.option("--out", required=True, type=click.Path(file_okay=False), help="Folder for the findings.")
 @click.option("--accounts", metavar="PATH", help="The accounts table: sign-up, organisation, payment.")
-@click.option("--account-events", metavar="PATH", help="What happened to accounts: suspended, verified, ...")
-@click.option("--attestations", metavar="PATH", help="Who is known to be allowed, by whom and until when.")
+@click.option("--account-events", metavar="PATH", help="What happened to accounts. Checked; not used by this version.")
+@click.option("--attestations", metavar="PATH", help="Who is known to be allowed, by whom, from when until when.")
 @click.option("--known", metavar="PATH", help="Your own labels: account_id, label. Shown, never used to accuse.")
 @click.option("--until", type=click.DateTime(), help="Leave out what happened from this time (UTC) on.")
 @click.option(
@@ -62,6 +62,7 @@ def scan(
     """
     from spiritsafe.cli.progress import progress_bar
     from spiritsafe.cli.reading import read_options
+    from spiritsafe.cli.scan_text import scan_lines
     from spiritsafe.pipeline import find_campaigns
     from spiritsafe.settings import load_settings
 
@@ -83,7 +84,8 @@ def scan(
     if as_json:
         _print_json(found)
     else:
-        _print_text(found)
+        for line in scan_lines(found):
+            click.echo(line)
 
 
 def _detection_limit(injected: str) -> str:
@@ -119,35 +121,3 @@ def _print_json(found: ScanResult) -> None:
         click.echo(encoder.encode(group).decode())
     for warning in found.run.warnings:
         click.echo(f"warning {warning}", err=True)
-
-
-def _print_text(found: ScanResult) -> None:
-    run = found.run
-    coverage = run.coverage
-    click.echo(
-        f"{coverage.rows_kept:,} requests of {coverage.accounts:,} accounts, "
-        f"{run.clock_first[:16].replace('T', ' ')} to {run.clock_last[:16].replace('T', ' ')} UTC"
-    )
-    if coverage.rows_quarantined:
-        reasons = ", ".join(f"{count:,} {code}" for code, count in coverage.quarantine_reasons.items())
-        click.echo(f"{coverage.rows_quarantined:,} rows refused ({reasons}): see quarantine.parquet")
-    for column in run.missing:
-        click.echo(f"missing {column.column}: {column.cost}")
-    click.echo()
-    for group in found.campaigns:
-        click.echo(
-            f"{click.style('campaign', fg='red', bold=True)} {group.campaign_id}  {group.headline} "
-            f"({group.exposure.exchanges:,} exchanges)"
-        )
-        for axis in group.axes:
-            click.echo(f"    {axis.name:<13} {axis.reason}")
-    others = [group for group in found.groups if group.verdict != "campaign"]
-    if not found.campaigns:
-        click.echo(f"No group is accused. {run.detection_limit}")
-    for group in others[:10]:
-        click.echo(f"{group.verdict.value} {group.campaign_id}  {group.headline}")
-    if len(others) > 10:
-        click.echo(f"... and {len(others) - 10} more groups that are not accused: see groups.parquet")
-    for warning in run.warnings:
-        click.echo(f"\n{click.style('warning', fg='yellow', bold=True)} {warning}")
-    click.echo(f"\nRead {found.out}/report.html. A finding is a reason to look; a person decides.")

@@ -19,7 +19,7 @@ from spiritsafe.events.model import (
     Rejected,
     TableSchema,
 )
-from spiritsafe.events.tables import read_side_table
+from spiritsafe.events.tables import one_row_an_account, read_side_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +37,8 @@ LABELS: Final = TableSchema(
 )
 SIDES: Final = {"accounts": ACCOUNTS, "account_events": ACCOUNT_EVENTS, "attestations": ATTESTATIONS, "known": LABELS}
 """The tables that `scan` takes beside a log, by the name of their option."""
+
+_ONE_ROW_AN_ACCOUNT: Final = frozenset({"accounts", "labels"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +109,12 @@ def read_beside(
         if path is None:
             continue
         found = read_side_table(path, schema, options)
-        tables[name] = _complete(found.rows if namer is None else named(found.rows, namer), schema)
+        table = found.rows if namer is None else named(found.rows, namer)
         refused += found.rejected
+        if name in _ONE_ROW_AN_ACCOUNT:
+            table, repeated = one_row_an_account(table, str(path))
+            refused += repeated
+        tables[name] = _complete(table, schema)
         files += found.inputs
     return Beside(**tables, quarantine=quarantine_table(refused), files=tuple(files))
 

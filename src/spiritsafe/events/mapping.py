@@ -21,7 +21,7 @@ import pyarrow as pa
 from spiritsafe.errors import InputError
 from spiritsafe.events.clocks import UNITS
 from spiritsafe.events.mapping_text import dump_mapping, visible
-from spiritsafe.events.model import ACCOUNT_EVENTS, ACCOUNTS, ATTESTATIONS, REQUESTS, Column, TableSchema
+from spiritsafe.events.model import ACCOUNT_EVENTS, ACCOUNTS, ACTIONS, ATTESTATIONS, REQUESTS, Column, TableSchema
 from spiritsafe.events.transforms import TRANSFORMS
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ __all__ = [
 ]  # fmt: skip
 
 TABLES: Final[dict[str, TableSchema]] = {
-    schema.name: schema for schema in (REQUESTS, ACCOUNTS, ACCOUNT_EVENTS, ATTESTATIONS)
+    schema.name: schema for schema in (REQUESTS, ACCOUNTS, ACCOUNT_EVENTS, ATTESTATIONS, ACTIONS)
 }
 _UNIT_WORDS: Final = {
     "s": ("sec", "secs", "second", "seconds"),
@@ -114,6 +114,7 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     accounts: dict[str, ColumnSource] = {}
     account_events: dict[str, ColumnSource] = {}
     attestations: dict[str, ColumnSource] = {}
+    actions: dict[str, ColumnSource] = {}
 
     def __post_init__(self) -> None:
         _check_schema(self.schema)

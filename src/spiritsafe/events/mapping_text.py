@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from spiritsafe.events.model import ACCOUNT_EVENTS, ACCOUNTS, ATTESTATIONS, REQUESTS
+from spiritsafe.events.model import ACCOUNT_EVENTS, ACCOUNTS, ACTIONS, ATTESTATIONS, REQUESTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from spiritsafe.events.mapping import ColumnSource, Mapping, Scalar
 
-_TABLES: Final = (REQUESTS, ACCOUNTS, ACCOUNT_EVENTS, ATTESTATIONS)
+_TABLES: Final = (REQUESTS, ACCOUNTS, ACCOUNT_EVENTS, ATTESTATIONS, ACTIONS)
 
 
 def dump_mapping(
@@ -44,7 +44,7 @@ def dump_mapping(
     if mapping.timezone:
         lines.append(f"timezone = {_quoted(mapping.timezone)}")
     if mapping.carry is not None:
-        lines += ["# Columns that go along under their own names. Remove the line to carry all that are left."]
+        lines += ["# Columns that the reader hands on (no result holds them). Remove the line to hand on all."]
         lines.append(f"carry = {_array(mapping.carry)}")
     for schema in _TABLES:
         table = schema.name

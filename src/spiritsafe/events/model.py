@@ -94,7 +94,7 @@ REQUESTS: Final = TableSchema(
         _c("channel", pa.string(), "api, app, batch or cloud", axis="timing"),
         _c("organization_id", pa.string(), "self-made unless verified", axis="identity", personal=True,
            cost="one company's many accounts cannot be recognised as one customer"),
-        _c("organization_verified", pa.bool_(), "by contract or KYC", axis="identity",
+        _c("organization_verified", pa.bool_(), "by contract or KYC; null is not known", axis="identity",
            cost="openness cannot be established: large honest customers look like anyone else"),
         _c("conversation_id", pa.string(), "one conversation", otel="gen_ai.conversation.id", personal=True,
            cost="conversations that move between accounts cannot be seen"),
@@ -155,7 +155,7 @@ ACCOUNTS: Final = TableSchema(
         _c("created_at", UTC_US, "sign-up", axis="lifecycle",
            cost="sign-up bursts and successions cannot be seen"),
         _c("organization_id", pa.string(), "", axis="identity", personal=True),
-        _c("organization_verified", pa.bool_(), "", axis="identity"),
+        _c("organization_verified", pa.bool_(), "by contract or KYC; null is not known", axis="identity"),
         _c("payment_fingerprint", pa.string(), "the processor's fingerprint, never a number",
            axis="identity", personal=True, cost="a shared means of payment cannot be seen"),
         _c("email_domain", pa.string(), "", axis="identity", personal=True),
@@ -190,6 +190,18 @@ ATTESTATIONS: Final = TableSchema(
         _c("reason", pa.string(), "", required=True),
         _c("not_before", UTC_US, "", required=True),
         _c("expires_at", UTC_US, "", required=True),
+    ),
+)  # fmt: skip
+
+ACTIONS: Final = TableSchema(
+    "actions",
+    "1.0",
+    (
+        _c("actor", pa.string(), "who acts: an account, a wallet, a key", required=True, personal=True),
+        _c("object", pa.string(), "what is acted on: an address, a repository, a document", required=True,
+           personal=True),
+        _c("time", UTC_US, "when, UTC", axis="timing",
+           cost="acting at the same moment cannot be seen, and people of one taste look like one hand"),
     ),
 )  # fmt: skip
 

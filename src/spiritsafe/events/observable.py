@@ -55,7 +55,14 @@ class AxisFact(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _filled(table: pa.Table | None, name: str) -> bool:
-    return table is not None and name in table.column_names and table[name].null_count < table.num_rows
+    return _share(table, name) > 0
+
+
+def _share(table: pa.Table | None, name: str) -> float:
+    """Share of rows that have a value."""
+    if table is None or name not in table.column_names or not table.num_rows:
+        return 0.0
+    return 1 - int(table[name].null_count) / int(table.num_rows)
 
 
 def kinds_of(rows: pa.Table, accounts: pa.Table | None, warnings: tuple[Silence, ...]) -> tuple[KindFact, ...]:
@@ -86,7 +93,10 @@ def axes_of(
     seen = [kind.name for kind in kinds if kind.observable]
     content = next(kind for kind in kinds if kind.name == "content")
     everything = next((warning.code for warning in warnings if "all" in warning.kills), "")
-    verified = _filled(rows, "organization_verified") or _filled(accounts, "organization_verified")
+    verified = max(_share(rows, "organization_verified"), _share(accounts, "organization_verified"))
+    by = "by which organisations are verified"
+    if 0 < verified < 0.5:
+        by += f", known in {verified:.0%} of rows: a group of which less than half is known is not accused"
     coordination = AxisFact(
         name="coordination",
         observable=len(seen) >= KINDS_NEEDED,
@@ -101,7 +111,7 @@ def axes_of(
     )
     concealment = AxisFact(
         name="concealment",
-        observable=verified and not everything,
-        why="by which organisations are verified" if verified else "needs organization_verified (a contract or KYC)",
+        observable=verified > 0 and not everything,
+        why=by if verified else "needs organization_verified (a contract or KYC)",
     )
     return coordination, extraction, concealment

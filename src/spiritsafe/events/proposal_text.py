@@ -78,7 +78,7 @@ def _closing(proposal: Proposal, *, show_examples: bool) -> list[str]:
     """The columns that nothing is read from, for the person to see what was left out."""
     if not proposal.unmapped:
         return []
-    lines = [f"Columns of {proposal.table} that nothing is read from (c: carried along):"]
+    lines = [f"Columns of {proposal.table} that nothing is read from (c: handed on by the reader):"]
     for one in proposal.unmapped:
         shown = " | ".join(example(value, None, show=show_examples) for value in one.examples)
         lines.append(f"  {'c' if one.carried else ' '} {one.path} ({one.kind}, {one.distinct:,} different) {shown}")

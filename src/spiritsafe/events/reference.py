@@ -12,7 +12,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from spiritsafe.events.model import ACCOUNT_EVENTS, ACCOUNTS, ATTESTATIONS, REQUESTS, Column, TableSchema
+from spiritsafe.events.model import ACCOUNT_EVENTS, ACCOUNTS, ACTIONS, ATTESTATIONS, REQUESTS, Column, TableSchema
 from spiritsafe.events.silences import WAYS
 
 _NOTICE: Final = (
@@ -22,9 +22,10 @@ _TABLES: Final = {
     REQUESTS: "One row an exchange: a request and what became of it. This is what `scan` reads.",
     ACCOUNTS: "One row an account, beside the log (`--accounts`). Optional; each column makes some innocent or guilty "
     "explanation checkable.",
-    ACCOUNT_EVENTS: "What happened to accounts (`--account-events`). Optional.",
+    ACCOUNT_EVENTS: "What happened to accounts (`--account-events`). Optional; checked, and not used by this version.",
     ATTESTATIONS: "Who is known to be allowed, by whom and until when (`--attestations`). Optional, and consulted "
     "before anybody is accused.",
+    ACTIONS: "One row an act, in any table: what `coordinate` reads. Its columns are named on the command line.",
 }
 
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import pyarrow as pa
 
 from spiritsafe.events.joining import agreed
+from spiritsafe.events.model import Rejected
 from spiritsafe.events.pseudonyms import naming_of
 from spiritsafe.events.sources.discover import Source, open_table
 from spiritsafe.events.sources.errors import NoRowsError
@@ -25,7 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from spiritsafe.events.model import Rejected, TableSchema
+    from spiritsafe.events.model import TableSchema
+
+UNKNOWN_POSITION: Final = -1
+REPEATED_ACCOUNT: Final = "events.repeated_account"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,3 +97,33 @@ def read_side_table(
     names = [name for name in schema.by_name if name in table.column_names]
     table = table.select([*names, *(n for n in table.column_names if n not in schema.by_name)])
     return SideTable(table.replace_schema_metadata(agreed(namings).metadata()), rejected, source.inputs())
+
+
+def one_row_an_account(table: pa.Table, source: str) -> tuple[pa.Table, list[Rejected]]:
+    """The first row of each `account_id`, and the others refused.
+
+    Two rows of one account would count it twice wherever the table is joined, and which of them is right nobody
+    here can know.
+
+    Parameters
+    ----------
+    table
+        A table of which an account may have one row.
+    source
+        The file it came from; stands in `Rejected.source`. Which row it was is not known any more.
+    """
+    ids = table["account_id"].combine_chunks().dictionary_encode()
+    _, first = np.unique(ids.indices.to_numpy(), return_index=True)
+    if len(first) == table.num_rows:
+        return table, []
+    again = np.delete(np.arange(table.num_rows), first)
+    refused = [
+        Rejected(
+            source,
+            UNKNOWN_POSITION,
+            REPEATED_ACCOUNT,
+            f"account_id {name!r} was already seen; the first row with it was kept",
+        )
+        for name in table["account_id"].take(pa.array(again)).to_pylist()
+    ]
+    return table.take(pa.array(np.sort(first))), refused

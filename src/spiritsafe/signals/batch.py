@@ -39,17 +39,24 @@ def account_signals(requests: ir.Table, accounts: ir.Table | None, *, tactics: S
     `first_s`, `last_s` (epoch seconds), `active_hours` (distinct hours of the log with traffic),
     `clock_hours` (distinct hours of the day), `input_tokens`, `output_tokens`, `distinct_prompts`,
     `limited_exchanges` (status 429), `refused_exchanges`, `logprob_exchanges`, `addresses`, `models`,
-    `organization_id`, `organization_verified`, and `<tactic>_exchanges` for each tactic.
+    `organization_id`, `organization_verified` (null where neither table knows: not to know is no answer), and
+    `<tactic>_exchanges` for each tactic.
     """
     import ibis
 
+    # Numbered first: five sets of distinct values keyed by a number took 0.9 s of processor for a million requests,
+    # keyed by the account's name 1.5 s.
+    numbers = requests.select("account_id").distinct()
+    numbers = numbers.mutate(account=ibis.row_number().over(order_by=numbers.account_id).cast("int64"))
     second = epoch_s(requests.time)
     rows = requests.mutate(second=second, hour=(second / HOUR_S).floor().cast("int64"))
+    rows = rows.inner_join(numbers, "account_id")
     per_tactic = {
         f"{name}_exchanges": (rows[tactic_column(name)] >= TACTIC_THRESHOLD).cast("int64").sum().fill_null(0)
         for name in tactics
     }
-    found = rows.group_by("account_id").agg(
+    found = rows.group_by("account").agg(
+        account_id=rows.account_id.min(),
         exchanges=rows.count(),
         first_s=rows.second.min(),
         last_s=rows.second.max(),
@@ -67,7 +74,7 @@ def account_signals(requests: ir.Table, accounts: ir.Table | None, *, tactics: S
         seen_organization_verified=rows.organization_verified.cast("int64").max() == 1,
         **per_tactic,
     )
-    found = found.mutate(account=ibis.row_number().over(order_by=found.account_id).cast("int64"))
+    found = found.select(*[name for name in found.columns if name != "account"], "account")
     return _with_account_facts(found, accounts)
 
 
@@ -88,7 +95,7 @@ def _with_account_facts(found: ir.Table, accounts: ir.Table | None) -> ir.Table:
         joined = found.left_join(facts, "account_id").drop("account_id_right")
         organization_id = joined.told_organization_id.fill_null(joined.seen_organization_id)
         verified = joined.told_organization_verified.fill_null(joined.seen_organization_verified)
-    return joined.mutate(organization_id=organization_id, organization_verified=verified.fill_null(False)).drop(
+    return joined.mutate(organization_id=organization_id, organization_verified=verified).drop(
         *[name for name in joined.columns if name.startswith(("seen_", "told_"))]
     )
 

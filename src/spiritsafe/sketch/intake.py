@@ -16,7 +16,7 @@ from spiritsafe.events.sources.storage import is_remote
 from spiritsafe.files import staged_file
 from spiritsafe.sketch.given import Made, look_at, made_by
 from spiritsafe.sketch.model import sketches_schema, tactic_column
-from spiritsafe.sketch.repeats import first_of_each, repeated_ids
+from spiritsafe.sketch.repeats import first_of_each
 from spiritsafe.sketch.table import ROW, SketchReport, SketchTask, write_sketches
 
 if TYPE_CHECKING:
@@ -121,15 +121,15 @@ def take_in(
     else:
         everything, quarantine = _sketch(source, engine, task, workers=workers, progress=progress)
     requests = _before(everything, until_us)
-    repeated = repeated_ids(requests, engine)
-    if repeated is not None:
-        if ROW not in requests.columns:
+    counts = _counts(requests, engine)
+    if counts["event_ids"] < counts["rows"]:
+        if ROW not in requests.columns:  # sketches as they lie
             requests = _before(_sketch(source, engine, task, workers=workers, progress=progress)[0], until_us)
         quote = task.options.keep_raw and not made.names.pseudonymised
-        requests, again = first_of_each(requests, repeated, engine, source.shards, quote=quote)
+        requests, again = first_of_each(requests, engine, source.shards, quote=quote)
         quarantine = quarantine.union(again)
+        counts = _counts(requests, engine)
     refused = _by_code(quarantine, engine)
-    counts = _counts(requests, engine)
     if not counts["rows"]:
         raise _nothing_left(refused, _counts(everything, engine), until_us)
     return Intake(
@@ -190,10 +190,11 @@ def _sketch(
 
 
 def _counts(requests: ir.Table, engine: Engine) -> dict[str, int]:
-    """Rows, first and last time, and for each column the rows with a value."""
+    """Rows, distinct event ids, first and last time, and for each column the rows with a value; in one pass."""
     have = [name for name in REQUESTS.by_name if name in requests.columns]
     counted = requests.agg(
         rows=requests.count(),
+        event_ids=requests.event_id.nunique(),
         first=requests.time.min(),
         last=requests.time.max(),
         prompt=requests.prompt_hash.count(),
@@ -222,7 +223,7 @@ def write_sketches_file(intake: Intake, engine: Engine, task: SketchTask, out: P
     refused.unlink(missing_ok=True)
     if intake.rows_refused:
         with staged_file(refused) as staged:
-            engine.write(intake.quarantine.order_by(["source", "position"]), staged, QUARANTINE.tag)
+            engine.write(intake.quarantine.order_by(["source", "position", "code", "reason"]), staged, QUARANTINE.tag)
 
 
 def _iso(time_us: int) -> str:

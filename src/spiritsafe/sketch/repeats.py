@@ -25,15 +25,8 @@ _SHOWN_CHARS: Final = 60
 _TOLD: Final = "stands in an earlier row, which was kept"
 
 
-def repeated_ids(requests: ir.Table, engine: Engine) -> ir.Table | None:
-    """The event ids that several rows have, one row an id; None where there are none."""
-    counted = requests.group_by("event_id").agg(rows=requests.count())
-    repeated = engine.keep(counted.filter(counted.rows > 1).select("event_id"), "repeated")
-    return repeated if engine.arrow(repeated.agg(ids=repeated.count()))["ids"][0].as_py() else None
-
-
 def first_of_each(
-    requests: ir.Table, repeated: ir.Table, engine: Engine, shards: Sequence[Shard], *, quote: bool
+    requests: ir.Table, engine: Engine, shards: Sequence[Shard], *, quote: bool
 ) -> tuple[ir.Table, ir.Table]:
     """Keep the first row of each event id; refuse the others, with their file and their place in it.
 
@@ -41,8 +34,6 @@ def first_of_each(
     ----------
     requests
         Numbered rows: `sketch.table.ROW` says which came first, `POSITION` where each stands in its file.
-    repeated
-        What `repeated_ids` found in them.
     shards
         What was read, in the order of the row numbers.
     quote
@@ -54,6 +45,8 @@ def first_of_each(
     """
     import ibis
 
+    counted = requests.group_by("event_id").agg(rows=requests.count())
+    repeated = engine.keep(counted.filter(counted.rows > 1).select("event_id"), "repeated")
     some = requests.semi_join(repeated, "event_id").select("event_id", ROW, POSITION)
     ranked = some.mutate(_rank=ibis.row_number().over(group_by=some.event_id, order_by=some[ROW]))
     again = engine.keep(ranked.filter(ranked._rank > 0).drop("_rank"), "again")

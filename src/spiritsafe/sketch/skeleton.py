@@ -32,18 +32,20 @@ def layout(text: str) -> str | None:
         line = line.strip()  # noqa: PLW2901
         if not line:
             continue
-        if line.startswith("```"):
+        if line[0] == "`" and line.startswith("```"):
             in_code = not in_code
             shape = "`"
         elif in_code:
             continue
-        elif line[0].isalpha():
-            shape = _label(line)
-        else:
+        elif not line[0].isalpha():
             shape = _shape(line)
+        elif line.find(":", 0, _LABEL_CHARS) < 0:  # most lines: not worth a call
+            shape = "p"
+        else:
+            shape = _label(line)
         if not shapes or shapes[-1] != shape:
             shapes.append(shape)
-    if all(shape == "p" for shape in shapes):
+    if not shapes or shapes == ["p"]:
         return None
     return "|".join(shapes)
 
