@@ -27,6 +27,8 @@ from spiritsafe.engine import open_engine
 from spiritsafe.errors import InputError
 from spiritsafe.events.actions import ActionColumns, read_actions
 from spiritsafe.events.model import QUARANTINE
+from spiritsafe.events.sources import ReadOptions
+from spiritsafe.events.sources.storage import passed_over
 from spiritsafe.files import scratch_folder, staged_folder, write_parquet
 from spiritsafe.links import actions as steps
 from spiritsafe.links.confirmation import pair_probabilities
@@ -41,7 +43,6 @@ if TYPE_CHECKING:
     from spiritsafe.campaigns.draws import Crowds
     from spiritsafe.engine import Engine
     from spiritsafe.events.actions import Actions
-    from spiritsafe.events.sources import ReadOptions
     from spiritsafe.links.confirmation import Believed, Kinds
     from spiritsafe.settings import Settings
 
@@ -99,7 +100,7 @@ def find_coordination(
     columns
         Which columns hold actor, object and, if there is one, time.
     out
-        The result folder. It appears whole or not at all; an earlier result of ours is replaced.
+        The result folder. It appears whole or not at all; an earlier one of `coordinate` is replaced, nothing else.
     smallest
         Groups of fewer actors are left out.
     objects_are_actors
@@ -123,13 +124,14 @@ def find_coordination(
     """
     settings = settings or load_settings({})
     tell = progress or (lambda _stage, _done, _total: None)
+    given = [settings.home, *([table] if isinstance(table, str | Path) else table)]
     with (
-        staged_folder(Path(out), kind="coordinate") as folder,
+        staged_folder(Path(out), kind="coordinate", inputs=given) as folder,
         scratch_folder(settings.temp_dir) as scratch,
         open_engine(settings.engine, settings, scratch=scratch) as engine,
     ):
         tell("read", 0, 1)
-        read = read_actions(table, columns, options)
+        read = read_actions(table, columns, options or ReadOptions.under(settings))
         tell("read", 1, 1)
         seen = _tie(read, engine, objects_are_actors=objects_are_actors, tell=tell)
         tell("confirm", 0, 1)
@@ -283,7 +285,7 @@ def _summary(
         "groups": len(found.groups),
         "members": int(sum(map(len, found.groups))),
         "kinds": kinds_told(believed.kinds),
-        "warnings": _warnings(seen, believed),
+        "warnings": [*_warnings(seen, believed), *_passed_over(read)],
         "versions": {
             name: metadata.version(name) for name in ("duckdb", "ibis-framework", "numpy", "pyarrow", "scipy")
         },
@@ -304,6 +306,10 @@ def kinds_told(kinds: Kinds) -> list[dict[str, float | int]]:
         }
         for row, column in np.argwhere(kinds.eligible > 0)
     ]
+
+
+def _passed_over(read: Actions) -> list[str]:
+    return [f"Not read: {passed_over(read.passed_over)}."] if read.passed_over else []
 
 
 def _warnings(seen: _Seen, believed: Believed) -> list[str]:

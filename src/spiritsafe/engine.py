@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 from spiritsafe.errors import EnvironmentFault, UsageError
-from spiritsafe.files import SCHEMA_KEY, scratch_folder, write_parquet
+from spiritsafe.files import SCHEMA_KEY, SpaceError, scratch_folder, write_parquet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -36,6 +36,18 @@ class SparkMissingError(EnvironmentFault):
     """PySpark or a Java 17 runtime is not installed."""
 
     code = "engine.spark"
+
+
+class EngineMemoryError(EnvironmentFault):
+    """DuckDB needs more memory than it may use, and cannot put the rest on disk."""
+
+    code = "engine.memory"
+
+
+class EngineDiskError(EnvironmentFault):
+    """DuckDB could not read or write one of its files."""
+
+    code = "engine.disk"
 
 
 class EngineOptions(Protocol):
@@ -116,7 +128,7 @@ class DuckDBEngine(Engine):
         import ibis
 
         backend = ibis.duckdb.connect(
-            memory_limit=f"{max(options.memory_limit_bytes // 2**20, 256)}MiB",
+            memory_limit=memory_limit(options.memory_limit_bytes),
             threads=max(options.workers, 1),
             temp_directory=str(work / "spill"),
             preserve_insertion_order=False,
@@ -125,7 +137,12 @@ class DuckDBEngine(Engine):
         super().__init__(backend, work)
 
     def _read(self, files: list[str]) -> ir.Table:
-        return self._backend.read_parquet(files)  # type: ignore[attr-defined]
+        with duckdb_faults():
+            return self._backend.read_parquet(files)  # type: ignore[attr-defined]
+
+    def arrow(self, expression: ir.Table) -> pa.Table:
+        with duckdb_faults():
+            return super().arrow(expression)
 
     def _write(self, expression: ir.Table, path: Path) -> None:
         path.mkdir()
@@ -141,7 +158,8 @@ class DuckDBEngine(Engine):
             for name, kind in schema.items()
         )
         query = f"SELECT {columns} FROM ({self._backend.compile(expression)})"  # type: ignore[attr-defined]  # noqa: S608
-        self._backend.raw_sql(f"COPY ({query}) TO {_quoted(str(path))} ({options})")  # type: ignore[attr-defined]
+        with duckdb_faults():
+            self._backend.raw_sql(f"COPY ({query}) TO {_quoted(str(path))} ({options})")  # type: ignore[attr-defined]
 
     def write(self, expression: ir.Table, path: Path, tag: str, metadata: dict[str, str] | None = None) -> None:
         pairs = {SCHEMA_KEY.decode(): tag, **(metadata or {})}
@@ -149,6 +167,38 @@ class DuckDBEngine(Engine):
         self._copy(
             expression, path, f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 65536, KV_METADATA {{{quoted}}}"
         )
+
+
+@contextlib.contextmanager
+def duckdb_faults() -> Iterator[None]:
+    """What DuckDB says of memory and disks, as errors of ours; everything else goes on as it is."""
+    import duckdb
+
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        raise EngineMemoryError(
+            f"DuckDB ran out of memory: {_first_line(error)}",
+            hint="raise memory_limit_bytes, lower --workers, or free space where temp_dir is",
+        ) from error
+    except duckdb.IOException as error:
+        if "No space left" in str(error) or "quota exceeded" in str(error):
+            raise SpaceError(
+                "no space left on the disk that DuckDB was writing to",
+                hint="free some space, or point --out and SPIRITSAFE_TEMP_DIR at another disk",
+            ) from error
+        raise EngineDiskError(
+            f"DuckDB could not read or write: {_first_line(error)}", hint="check the disk, and its permissions"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0][:300]
+
+
+def memory_limit(size_bytes: int) -> str:
+    """A limit as DuckDB writes it; with less than 256 MiB it cannot work."""
+    return f"{max(size_bytes // 2**20, 256)}MiB"
 
 
 def _name(column: str) -> str:

@@ -13,7 +13,7 @@ from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
@@ -34,6 +34,7 @@ from spiritsafe.events.joining import names_like, refuse_foreign, unmatched
 from spiritsafe.events.model import QUARANTINE
 from spiritsafe.events.pseudonyms import Naming
 from spiritsafe.events.sources import ReadOptions, open_source
+from spiritsafe.events.sources.storage import passed_over
 from spiritsafe.files import scratch_folder, staged_folder
 from spiritsafe.keys import ensure_key, open_keys
 from spiritsafe.links import habitual_phrases, shared_things
@@ -41,7 +42,7 @@ from spiritsafe.settings import load_settings
 from spiritsafe.signals import account_signals, text_tactics
 from spiritsafe.signals.batch import number_accounts
 from spiritsafe.sketch.given import names_in
-from spiritsafe.sketch.intake import tactic_names, take_in, write_sketches_file
+from spiritsafe.sketch.intake import check_sketches_file, tactic_names, take_in, write_sketches_file
 from spiritsafe.sketch.model import SketchParameters
 from spiritsafe.sketch.table import SketchTask
 
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from spiritsafe.campaigns.model import Group, Run
     from spiritsafe.engine import Engine
     from spiritsafe.events.beside import Beside
+    from spiritsafe.events.sources import Source
     from spiritsafe.settings import Settings
     from spiritsafe.sketch.intake import Intake
 
@@ -94,7 +96,7 @@ def find_campaigns(
     until_us: int | None = None,
     options: ReadOptions | None = None,
     settings: Settings | None = None,
-    detection_limit: str = ASK_INJECT,
+    detection_limit: str | Callable[[Sequence[InputFile]], str] = ASK_INJECT,
     progress: Progress | None = None,
 ) -> ScanResult:
     """Find groups of accounts that act as one, judge each, and write what was found to `out`.
@@ -104,7 +106,7 @@ def find_campaigns(
     requests
         The log: files, folders, globs or fsspec URLs; or sketches that `spiritsafe sketch` wrote.
     out
-        The result folder. It appears whole or not at all; an earlier result of ours is replaced.
+        The result folder. It appears whole or not at all; an earlier scan is replaced, anything else refused.
     accounts, account_events, attestations, known
         The tables beside the log, each optional; `known` has `account_id` and `label`. Beside pseudonymous
         sketches their names become pseudonyms of the same key.
@@ -115,7 +117,7 @@ def find_campaigns(
     settings
         Engine, memory, workers, keys; by default from the environment and `spiritsafe.toml`.
     detection_limit
-        A sentence on what this log could hide, printed when nothing is found.
+        A sentence on what this log could hide, printed when nothing is found; or what makes it from the files read.
     progress
         Called with (stage, done, total).
 
@@ -129,10 +131,12 @@ def find_campaigns(
         A file is broken or is not what it claims, or names cannot be made to join; nothing was written.
     """
     settings = settings or load_settings({})
-    options = _discreet(options or ReadOptions(), hide=settings.pseudonymise)
+    options = _discreet(options or ReadOptions.under(settings), hide=settings.pseudonymise)
     tell = progress or (lambda _stage, _done, _total: None)
+    beside_the_log = (accounts, account_events, attestations, known, settings.home)
+    read = [*_listed(requests), *(path for path in beside_the_log if path is not None)]
     with (
-        staged_folder(Path(out), kind="scan") as folder,
+        staged_folder(Path(out), kind="scan", inputs=read) as folder,
         _workplace(settings) as (scratch, engine),
         ThreadPoolExecutor(1) as aside,
     ):
@@ -157,16 +161,17 @@ def find_campaigns(
         groups = _judge(seen, engine, first_us=intake.first_us)
         groups, evidence = _lead_back(groups, seen, engine)
         groups = with_labels(groups, beside.known)
+        inputs = _input_files(digests.result(), beside)
         run = describe_run(
             intake,
-            inputs=_input_files(digests.result(), beside),
+            inputs=inputs,
             settings=settings.public(),
             seed=settings.seed,
             engine=engine.name,
             accounts=seen.log.accounts,
             account_columns=beside.observable,
-            detection_limit=detection_limit,
-            warnings=(FLOOR_WARNING, *_warnings(seen, beside), *_unused(beside)),
+            detection_limit=detection_limit if isinstance(detection_limit, str) else detection_limit(inputs),
+            warnings=(FLOOR_WARNING, *_warnings(seen, beside), *_unused(beside), *_passed_over(source)),
         )
         tell("write", 0, 1)
         found = Findings(run, groups, seen.facts, seen.log, seen.signals, beside.known, appeal_to=settings.appeal_to)
@@ -307,7 +312,7 @@ def write_sketch_file(
     options: ReadOptions | None = None,
     settings: Settings | None = None,
     progress: Progress | None = None,
-) -> dict[str, int]:
+) -> dict[str, Any]:
     """Write the text-free `sketches` table of a log as one Parquet file, and its refused rows beside it.
 
     Parameters
@@ -315,15 +320,17 @@ def write_sketch_file(
     requests, options, settings, progress
         As for `find_campaigns`.
     out
-        The file; it appears whole or not at all. Refused rows, if any, go to `<out>.quarantine.parquet`.
+        The file; it appears whole or not at all, in place of earlier sketches but of nothing else. Refused rows,
+        if any, go to `<out>.quarantine.parquet`.
 
     Returns
     -------
-    `rows_kept` and `rows_refused`.
+    `rows_kept`, `rows_refused` and `passed_over`, the files of a folder that are no logs by their names.
     """
     settings = settings or load_settings({"pseudonymise": True})
-    options = _discreet(options or ReadOptions(), hide=True)
+    options = _discreet(options or ReadOptions.under(settings), hide=True)
     tell = progress or (lambda _stage, _done, _total: None)
+    check_sketches_file(Path(out), _listed(requests))
     with _workplace(settings) as (scratch, engine):
         source = open_source(requests, options)
         task = sketch_task(settings, options, scratch, names=names_in(source))
@@ -331,7 +338,11 @@ def write_sketch_file(
         tell("write", 0, 1)
         write_sketches_file(intake, engine, task, Path(out))
         tell("write", 1, 1)
-    return {"rows_kept": intake.rows_kept, "rows_refused": intake.rows_refused}
+    return {
+        "rows_kept": intake.rows_kept,
+        "rows_refused": intake.rows_refused,
+        "passed_over": list(source.passed_over),
+    }
 
 
 @contextlib.contextmanager
@@ -343,10 +354,18 @@ def _workplace(settings: Settings) -> Iterator[tuple[Path, Engine]]:
         yield scratch, engine
 
 
+def _passed_over(source: Source) -> list[str]:
+    return [f"Not read: {passed_over(source.passed_over)}."] if source.passed_over else []
+
+
+def _listed(paths: str | Path | Sequence[str | Path]) -> list[str | Path]:
+    return [paths] if isinstance(paths, str | Path) else list(paths)
+
+
 def _path(path: str | Path | None) -> str | None:
     return None if path is None else str(path)
 
 
 def _input_files(log: Sequence[tuple[str, str, int]], beside: Beside) -> list[InputFile]:
     read = [InputFile(path=p, sha256=digest, size_bytes=size) for p, digest, size in log]
-    return read + [InputFile(path=p, sha256=digest, size_bytes=size) for p, digest, size in beside.files]
+    return read + [InputFile(path=p, sha256=digest, size_bytes=size, table=t) for t, p, digest, size in beside.files]

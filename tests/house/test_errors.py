@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import pickle
 import re
@@ -9,7 +10,7 @@ from collections import defaultdict
 
 from scripts.docs import error_classes
 from spiritsafe.errors import SpiritsafeError
-from tests.house.repository import told
+from tests.house.repository import ROOT, files, told
 
 FAMILIES = "spiritsafe.errors"
 ROOM_NOUN = re.compile(r"[a-z_]+\.[a-z_]+(\.[a-z_]+)*")
@@ -39,6 +40,19 @@ def test_a_code_names_its_room():
 def test_every_error_belongs_to_a_family_with_an_exit_code():
     wrong = {kind.__name__: kind.exit_code for kind in error_classes() if kind.exit_code not in {2, 3, 4, 5}}
     assert not wrong, told(wrong)
+
+
+def test_no_family_is_raised_itself():
+    """A bare `UsageError` has the code `usage`: no room, no line in docs/reference/errors.md, nothing to look up."""
+    families = {kind.__name__ for kind in error_classes() if kind.__module__ == FAMILIES}
+    bare = {}
+    for path in files():
+        if path.suffix != ".py" or not path.is_relative_to(ROOT / "src"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in families:
+                bare[f"{path.relative_to(ROOT)}:{node.lineno}"] = f"{node.func.id}: give it a class and code of its own"
+    assert not bare, told(bare)
 
 
 def test_every_error_says_what_it_means_itself():

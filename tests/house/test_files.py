@@ -142,6 +142,7 @@ def test_the_umask_decides_who_may_read_a_file_and_replacing_it_shows_it_to_nobo
 
 
 def test_what_a_killed_run_was_working_on_is_gone_after_the_next_and_a_live_run_keeps_its_own(tmp_path):
+    (tmp_path / "tmp").mkdir()
     killed, live = start(WORKER, tmp_path), start(WORKER, tmp_path)
     try:
         assert killed.stdout.readline() == live.stdout.readline() == "working\n"

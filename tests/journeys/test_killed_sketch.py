@@ -55,6 +55,7 @@ def alive(pid):
 
 def test_a_killed_sketch_takes_its_workers_along_and_the_next_one_sweeps_up(logs, tmp_path):
     scratch, out = tmp_path / "scratch", tmp_path / "out" / "sketches.parquet"
+    scratch.mkdir()
     environment = {**os.environ, "SPIRITSAFE_HOME": str(tmp_path / "home"), "SPIRITSAFE_TEMP_DIR": str(scratch)}
     command = [sys.executable, "-m", "spiritsafe.cli.main", "sketch", *map(str, logs), "--out", str(out)]
     command += ["--keep-ids", "--workers", "2", "--quiet"]

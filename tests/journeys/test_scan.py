@@ -268,4 +268,11 @@ def test_nothing_found_says_what_would_have_been_found(run, scanned, tmp_path):
     done = run("scan", log, "--accounts", accounts, "--out", tmp_path / "out", "--injected", planted)
     assert "planted" in done.stdout
     assert "planted" in json.loads((tmp_path / "out" / "run.json").read_text())["detection_limit"]
-    run("scan", log, "--out", tmp_path / "out", "--injected", log, expect=3)
+    assert "On a copy of this log" in done.stdout
+    assert "cli.injected" in run("scan", log, "--out", tmp_path / "out", "--injected", log, expect=3).stderr
+    other = run("scan", log, "--out", tmp_path / "out", "--injected", planted)
+    assert "Measured with other tables beside this log (accounts)" in other.stdout
+    pq.write_table(pq.read_table(log).slice(1), tmp_path / "later.parquet")
+    run("scan", tmp_path / "later.parquet", "--accounts", accounts, "--out", tmp_path / "out", "--injected", planted)
+    told = json.loads((tmp_path / "out" / "run.json").read_text())["detection_limit"]
+    assert told.startswith("Measured on another log, not on the one scanned here")

@@ -11,12 +11,15 @@ import duckdb
 import msgspec
 import pytest
 
+from spiritsafe.events.sources import ReadOptions
 from spiritsafe.proving.clients import Clients, read_clients
+from spiritsafe.proving.inject_log import copy_log
 from spiritsafe.proving.model import ARCHETYPES, LOOK_ALIKES, VARIANTS
 from spiritsafe.proving.network import Networks, read_networks
 from spiritsafe.proving.pools import Pools, build_pools, read_prompts, sample_folder
 from spiritsafe.proving.recipes import CampaignSpec, LookAlikeSpec, Recipe
 from spiritsafe.proving.world import compose_world
+from tests.proving.own_log import write_log
 
 CARRIERS = dict(zip(VARIANTS[1:], ("A", "B", "A", "E", "A", "B", "F", "B"), strict=True))
 ZOO = Recipe(
@@ -99,4 +102,17 @@ def pantry() -> Pantry:
         build_pools(read_prompts([folder / "prompts.parquet"]), split="dev"),
         read_clients(folder / "clients.parquet"),
         read_networks(folder / "ranges.parquet"),
+    )
+
+
+@pytest.fixture(scope="module")
+def own_log(tmp_path_factory):
+    return write_log(tmp_path_factory.mktemp("own"))
+
+
+@pytest.fixture(scope="module")
+def copied(own_log, tmp_path_factory):
+    requests, accounts = own_log
+    return copy_log(
+        [str(requests)], {"accounts": str(accounts)}, tmp_path_factory.mktemp("copy"), options=ReadOptions(), seed=0
     )

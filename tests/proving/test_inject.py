@@ -2,8 +2,6 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -20,28 +18,12 @@ from spiritsafe.events.model import REQUESTS
 from spiritsafe.events.sources import ReadOptions
 from spiritsafe.files import DestinationError, write_parquet
 from spiritsafe.pipeline import write_sketch_file
-from spiritsafe.proving.inject import PlanError, detection_limit_sentence, inject_campaigns
+from spiritsafe.proving.inject import PlanError
 from spiritsafe.proving.inject_log import NoTextError, TooFewAccountsError, copy_log
 from spiritsafe.proving.inject_plant import Planted, fresh_address, fresh_like, plant
-from spiritsafe.proving.inject_result import InjectResult, Plan, Trial, summarise
+from spiritsafe.proving.inject_result import InjectResult
 from tests.proving.own_log import DAY_US, write_log
-
-
-def speak(count: int, stealth: int, rng: np.random.Generator) -> list[str]:
-    """A campaign with one template, reworded beyond recognition from stealth 2 on."""
-    words = [f"{rng.integers(0, 2**40):x}" for _ in range(count)]
-    return [f"Solve and explain every step of the reasoning: {w}" if stealth < 2 else f"{w} {w[::-1]}" for w in words]
-
-
-@pytest.fixture(scope="module")
-def own_log(tmp_path_factory):
-    return write_log(tmp_path_factory.mktemp("own"))
-
-
-@pytest.fixture(scope="module")
-def copied(own_log, tmp_path_factory):
-    requests, accounts = own_log
-    return copy_log([str(requests)], str(accounts), tmp_path_factory.mktemp("copy"), options=ReadOptions(), seed=0)
+from tests.proving.trials import Detector, column, own_accounts, run_grid, speak
 
 
 def make(copied: Any, **changes: Any) -> Planted:
@@ -49,14 +31,9 @@ def make(copied: Any, **changes: Any) -> Planted:
     return plant(copied, **given)
 
 
-def column(table: pa.Table, name: str) -> list[Any]:
-    values: list[Any] = table.column(name).to_pylist()
-    return values
-
-
 def test_the_copy_is_the_log_and_the_log_is_left_alone(own_log, tmp_path):
     before = [hashlib.sha256(path.read_bytes()).hexdigest() for path in own_log]
-    log = copy_log([str(own_log[0])], str(own_log[1]), tmp_path / "copy", options=ReadOptions(), seed=0)
+    log = copy_log([str(own_log[0])], {"accounts": str(own_log[1])}, tmp_path / "copy", options=ReadOptions(), seed=0)
     assert [hashlib.sha256(path.read_bytes()).hexdigest() for path in own_log] == before
     original = pq.read_table(own_log[0])
     assert pa.concat_tables([pq.read_table(path) for path in log.files]).num_rows == original.num_rows == log.requests
@@ -191,70 +168,6 @@ def test_a_fresh_address_stays_in_its_network(value, seed):
     assert made
 
 
-class Detector:
-    """A stand-in for the scan: finds planted campaigns of `least` accounts or more, up to stealth `deepest`."""
-
-    def __init__(self, own: set[str], *, least: int = 16, deepest: int = 1, slander: int = 0) -> None:
-        self.own, self.least, self.deepest, self.slander = own, least, deepest, slander
-        self.scans = 0
-        self.die_after = 10**9
-
-    def __call__(self, logs: Sequence[Path], accounts: Path | None, out: Path) -> None:
-        self.scans += 1
-        if self.scans > self.die_after:
-            raise KeyboardInterrupt
-        prompts = {
-            account: prompt
-            for path in logs
-            for account, prompt in zip(
-                *(pq.read_table(path).column(n).to_pylist() for n in ("account_id", "prompt")), strict=True
-            )
-        }
-        strangers = sorted(set(prompts) - self.own)
-        assert accounts is None or set(strangers) <= set(pq.read_table(accounts).column("account_id").to_pylist())
-        plain = [name for name in strangers if prompts[name].startswith("Solve")]
-        groups: list[tuple[str, list[str]]] = [("campaign", sorted(self.own)[:2])]
-        if strangers and len(strangers) >= self.least:
-            verdict = "campaign" if plain or self.deepest >= 2 else "coordinated_unknown"
-            groups.append((verdict, strangers[: len(strangers) // 2 + 1] + sorted(self.own)[2 : 2 + self.slander]))
-        out.mkdir(parents=True)
-        names = ["verdict", "account_ids"]
-        pq.write_table(pa.table([[g[0] for g in groups], [g[1] for g in groups]], names), out / "groups.parquet")
-
-
-def own_accounts(own_log: tuple[Path, Path]) -> set[str]:
-    return set(column(pq.read_table(own_log[0], columns=["account_id"]), "account_id"))
-
-
-def run_grid(own_log: tuple[Path, Path], out: Path, scan: Detector, **changes: Any) -> InjectResult:
-    given: dict[str, Any] = {
-        "out": out,
-        "texts": speak,
-        "options": ReadOptions(),
-        "accounts": str(own_log[1]),
-        "sizes": (8, 16, 32),
-        "stealths": (0, 2),
-        "repeats": 2,
-        "scan": scan,
-    }
-    return inject_campaigns([str(own_log[0])], **(given | changes))
-
-
-def test_the_smallest_size_found_is_reported_for_each_level(own_log, tmp_path):
-    result = run_grid(own_log, tmp_path / "out", Detector(own_accounts(own_log)))
-    assert result.smallest == {0: 16, 2: None}
-    assert result.smallest_noticed == {0: 16, 2: 16}
-    assert result.baseline_accused == 2
-    by_cell = {(point.stealth, point.size): point for point in result.points}
-    assert by_cell[0, 8].found.value == 0
-    assert (by_cell[0, 32].found.value, by_cell[0, 32].trials) == (1.0, 2)
-    assert by_cell[0, 32].found.low < 0.5  # two trials of two are no certainty
-    assert "from 16 accounts at stealth 0 on" in result.sentence
-    assert "none of up to 32 accounts was found so often at stealth 2" in result.sentence
-    kept = msgspec.json.decode((tmp_path / "out" / "inject.json").read_bytes(), type=InjectResult)
-    assert kept == result
-
-
 def test_a_find_that_drags_innocents_along_does_not_count(own_log, tmp_path):
     slander = Detector(own_accounts(own_log), slander=1)
     result = run_grid(own_log, tmp_path / "strict", slander, error=0.001)
@@ -310,43 +223,7 @@ def test_a_folder_that_is_not_ours_is_not_touched(own_log, tmp_path):
 def test_a_log_of_too_few_accounts_says_so(tmp_path):
     requests, _ = write_log(tmp_path / "tiny", accounts=5)
     with pytest.raises(TooFewAccountsError, match="only 5 accounts"):
-        copy_log([str(requests)], None, tmp_path / "copy", options=ReadOptions(), seed=0)
-
-
-def test_the_sentence_never_promises_more_than_was_tried(own_log, tmp_path):
-    result = run_grid(own_log, tmp_path / "out", Detector(own_accounts(own_log)), sizes=(8,), repeats=1)
-    assert "none of up to 8 accounts was found so often at stealth 0 and 2" in result.sentence
-    assert "unseen" in detection_limit_sentence(result)
-    empty = msgspec.structs.replace(result, points=(), smallest={})
-    assert "nothing was tried" in detection_limit_sentence(empty)
-
-
-def trial(size: int, repeat: int, *, found: bool) -> Trial:
-    share = 0.9 if found else 0.1
-    return Trial(
-        stealth=1,
-        size=size,
-        repeat=repeat,
-        exchanges=10 * size,
-        best_campaign_share=share,
-        best_unknown_share=0.0,
-        best_group_share=share,
-        newly_accused=0,
-        within_error=True,
-        seconds=1.0,
-    )
-
-
-def test_a_small_campaign_found_by_luck_is_no_limit_when_a_larger_one_was_missed(copied):
-    plan = Plan(log_digest="", seed=0, rate_per_day=None, error=0.0, texts="", version="")
-    trials = [trial(size, k, found=(size, k) not in {(16, 0), (16, 1)}) for size in (8, 16, 32, 64) for k in range(5)]
-    result = summarise(copied, plan, trials, power=0.9, accused=0, groups=0)
-    assert result.smallest == {1: 32}
-    assert summarise(copied, plan, trials, power=0.6, accused=0, groups=0).smallest == {1: 8}
-    (point,) = [point for point in result.points if point.size == 16]
-    assert point.found.value == 0.6
-    assert point.found.low < 0.3
-    assert point.found.high > 0.85
+        copy_log([str(requests)], {}, tmp_path / "copy", options=ReadOptions(), seed=0)
 
 
 def test_the_command_plants_in_a_log_scans_it_for_real_and_prints_the_sentence(tmp_path, monkeypatch):
@@ -373,7 +250,7 @@ def test_sizes_that_are_no_list_of_numbers_are_refused(own_log, tmp_path, sizes)
 def test_where_the_log_holds_no_prompts_none_are_planted(own_log, tmp_path):
     bare = pq.read_table(own_log[0])
     write_parquet(bare.drop_columns(["prompt"]), tmp_path / "bare.parquet", REQUESTS.tag)
-    log = copy_log([str(tmp_path / "bare.parquet")], None, tmp_path / "copy", options=ReadOptions(), seed=0)
+    log = copy_log([str(tmp_path / "bare.parquet")], {}, tmp_path / "copy", options=ReadOptions(), seed=0)
     planted = make(log)
     assert "prompt" not in planted.requests.column_names
     assert planted.profiles is None
@@ -383,5 +260,5 @@ def test_sketches_cannot_be_planted_in(own_log, tmp_path, monkeypatch):
     monkeypatch.setenv("SPIRITSAFE_HOME", str(tmp_path / "home"))
     write_sketch_file(own_log[0], out=tmp_path / "sketches.parquet")
     with pytest.raises(NoTextError) as caught:
-        copy_log([str(tmp_path / "sketches.parquet")], None, tmp_path / "copy", options=ReadOptions(), seed=0)
+        copy_log([str(tmp_path / "sketches.parquet")], {}, tmp_path / "copy", options=ReadOptions(), seed=0)
     assert "the log" in caught.value.hint

@@ -65,13 +65,18 @@ def test_an_account_is_added_up_and_the_accounts_table_wins():
         {**base, "event_id": "3", "time": datetime(2026, 3, 2, tzinfo=UTC), "account_id": "b"},
         {**base, "event_id": "4", "time": datetime(2026, 3, 2, tzinfo=UTC), "account_id": "c",
          "organization_id": None, "organization_verified": None},
+        {**base, "event_id": "5", "time": datetime(2026, 3, 2, tzinfo=UTC), "account_id": "d",
+         "organization_id": None, "organization_verified": None},
     ]  # fmt: skip
-    told = [{"account_id": "a", "organization_id": "acme", "organization_verified": False}]
+    told = [
+        {"account_id": "a", "organization_id": "acme", "organization_verified": False},
+        {"account_id": "d", "organization_id": None, "organization_verified": None},
+    ]
     with open_engine("duckdb", Options()) as engine:
         raw = engine.table(pa.Table.from_pylist(rows, schema=schema), "rows")
         accounts = engine.table(pa.Table.from_pylist(told, schema=ACCOUNTS.arrow()), "accounts")
         found = engine.arrow(account_signals(raw, accounts, tactics=[t.name for t in TACTICS])).sort_by("account")
-    a, b, c = found.to_pylist()
+    a, b, c, d = found.to_pylist()
     assert (a["account"], a["account_id"], a["exchanges"]) == (0, "a", 2)
     assert a["first_s"] == int(datetime(2026, 3, 1, 10, 59, 59, tzinfo=UTC).timestamp())
     assert (a["active_hours"], a["clock_hours"]) == (2, 1)
@@ -79,7 +84,8 @@ def test_an_account_is_added_up_and_the_accounts_table_wins():
     assert a["output_tokens"] == 5
     assert (a["organization_id"], a["organization_verified"]) == ("acme", False)
     assert (b["organization_id"], b["organization_verified"]) == ("told-by-requests", True)
-    assert (c["organization_id"], c["organization_verified"]) == (None, None)  # not to know is no answer
+    assert (c["organization_id"], c["organization_verified"]) == (None, None)  # not listed: not to know is no answer
+    assert (d["organization_id"], d["organization_verified"]) == (None, False)  # listed without a word: self-made
 
 
 def test_the_built_in_tactics_come_in_by_the_door_and_none_is_lost():

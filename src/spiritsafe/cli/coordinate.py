@@ -78,7 +78,7 @@ def coordinate(
     from spiritsafe.events.actions import ActionColumns
     from spiritsafe.settings import load_settings
 
-    settings = load_settings({} if engine is None else {"engine": engine})
+    settings = load_settings({"engine": engine, "timezone": timezone})
     with progress_bar(show=not quiet and not as_json) as progress:
         found = find_coordination(
             table,
@@ -86,7 +86,7 @@ def coordinate(
             out=out,
             smallest=smallest,
             objects_are_actors=objects_are_actors,
-            options=read_options(map_path=None, sql=None, timezone=timezone, format_=None, storage=storage),
+            options=read_options(settings, map_path=None, sql=None, format_=None, storage=storage),
             settings=settings,
             progress=progress,
         )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from spiritsafe.cli.reading import reading_options
+from spiritsafe.errors import UsageError
 
 if TYPE_CHECKING:
     from spiritsafe.events.doctor import Examination, Findings
@@ -53,12 +54,15 @@ def doctor(
     from spiritsafe.cli.progress import progress_bar
     from spiritsafe.cli.reading import read_options
     from spiritsafe.events.doctor import DeadLogError, UnreadableLogError, examine
+    from spiritsafe.settings import load_settings
 
-    _refuse_overwriting(write_map, force=force)
+    if write_map is not None:
+        _check_map(Path(write_map), force=force)
+    settings = load_settings({"timezone": reading.pop("timezone")})
     with progress_bar(show=not as_json) as progress:
         examined = examine(
             logs,
-            options=read_options(**reading),
+            options=read_options(settings, **reading),
             accounts=accounts,
             map_path=write_map or reading["map_path"],
             rows=rows,
@@ -83,27 +87,28 @@ def doctor(
         )
 
 
-def _refuse_overwriting(path: str | None, *, force: bool) -> None:
-    """A map that a person has corrected must not be lost to a second look."""
-    from spiritsafe.errors import UsageError
+class MapExistsError(UsageError):
+    """The file that --write-map names is there already: a person may have corrected it."""
 
-    if path is not None and not force and Path(path).exists():
-        raise UsageError(f"{path} exists", hint="give another name, or --force to replace it")
+    code = "cli.map_exists"
+
+
+def _check_map(path: Path, *, force: bool) -> None:
+    """A map that a person has corrected must not be lost to a second look; nor the look to a bad path."""
+    from spiritsafe.files import check_writable
+
+    if not force and path.exists():
+        raise MapExistsError(f"{path} exists", hint="give another name, or --force to replace it")
+    check_writable(path)
 
 
 def _write_map(examined: Examination, path: Path, *, told: bool) -> None:
-    from spiritsafe.errors import EnvironmentFault
     from spiritsafe.files import write_atomically
 
     if not examined.map_text:
         click.echo(f"no mapping is needed or can be proposed for this format; {path} was not written", err=True)
         return
-    try:
-        write_atomically(path, examined.map_text.encode("utf-8"))
-    except OSError as error:
-        raise EnvironmentFault(
-            f"cannot write {path}: {error.strerror}", hint="choose a folder you may write to"
-        ) from error
+    write_atomically(path, examined.map_text.encode("utf-8"))
     if told:
         doubtful = sum((one.confidence or 1.0) < 0.7 for one in examined.findings.columns if one.status == "proposed")
         check = f"; {doubtful} of its columns are guesses, look at those first" if doubtful else ""

@@ -61,6 +61,10 @@ def _size(size_bytes: int) -> str:
 
 
 def _preface(found: Findings) -> Iterator[str]:
+    if found.passed_over:
+        from spiritsafe.events.sources.storage import passed_over
+
+        yield f"not read: {passed_over(found.passed_over)}"
     if not found.readable:
         yield click.style(f"\nThis log cannot be read as it is: {found.problem}", fg="red", bold=True)
     elif found.needs_map:

@@ -5,15 +5,20 @@ Verbs are loaded only when called, so that `spiritsafe --help` stays quick.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
+import select
 import sys
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from spiritsafe import __version__
 from spiritsafe.errors import SpiritsafeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # verb -> (module:attribute, one line for --help). In the order in which a newcomer meets them.
 VERBS: Final[dict[str, tuple[str, str]]] = {
@@ -33,8 +38,28 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
 }
 
 
+class _BrokenPipe(Exception):
+    """A broken pipe under a name that Click does not know: it would leave with 1 and say nothing."""
+
+
+@contextlib.contextmanager
+def _pipes_told() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise _BrokenPipe(str(error)) from error
+
+
 class Verbs(click.Group):
     """A group that imports a verb's module when the verb is called, and not before."""
+
+    def make_context(self, *given: Any, **more: Any) -> click.Context:
+        with _pipes_told():  # --help is printed here
+            return super().make_context(*given, **more)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _pipes_told():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(VERBS)
@@ -81,17 +106,36 @@ def main(arguments: list[str] | None = None) -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(2)
-    except BrokenPipeError:
-        # The reader of our output went away (`| head`): not our error. Keep Python from complaining at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except _BrokenPipe:
+        # Where the reader of our output went away (`| head`) it is no error; any other broken pipe (to a worker, a
+        # server) is one.
+        if not _reader_left():
+            raise
+        _write_nowhere()
         sys.exit(0)
     sys.exit(result if isinstance(result, int) else 0)
 
 
+def _reader_left() -> bool:
+    """Whether standard output or standard error is a pipe that nobody reads any more."""
+    poll = select.poll()
+    for number in (1, 2):
+        poll.register(number, 0)  # errors are told unasked
+    return any(event & select.POLLERR for _, event in poll.poll(0))
+
+
+def _write_nowhere() -> None:
+    """Keep Python from complaining at exit about what it could not flush."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for number in (1, 2):
+        os.dup2(nowhere, number)
+
+
 def _tell(error: SpiritsafeError) -> None:
-    click.echo(f"{click.style('error', fg='red', bold=True)} [{error.code}] {error}", err=True)
-    if error.hint:
-        click.echo(f"  {click.style('do', bold=True)}: {error.hint}", err=True)
+    with contextlib.suppress(BrokenPipeError):  # nobody reads it: the exit code still says it
+        click.echo(f"{click.style('error', fg='red', bold=True)} [{error.code}] {error}", err=True)
+        if error.hint:
+            click.echo(f"  {click.style('do', bold=True)}: {error.hint}", err=True)
 
 
 if __name__ == "__main__":

@@ -161,9 +161,12 @@ def _bill(facts: dict[str, float]) -> str:
 
 def _compose(out: Path, *, quiet: bool, **given: Any) -> dict[str, Any]:
     from spiritsafe.cli.progress import progress_bar
+    from spiritsafe.files import check_folder
     from spiritsafe.proving.recipes import adjusted, load_recipe
     from spiritsafe.proving.world import compose_world
 
+    # Said before an attacker of stealth 4 has tried the scan for minutes.
+    check_folder(out, kind="prove", inputs=[given["recipe"]] if Path(given["recipe"]).is_file() else [])
     recipe = load_recipe(given["recipe"])
     size = given["size"]
     accounts = round(recipe.accounts * size) if isinstance(size, float) else size

@@ -35,10 +35,12 @@ def audit(world_a: Path, world_b: Path, stealth: int, out: Path | None, as_json:
     import msgspec
 
     from spiritsafe.cli.progress import progress_bar
-    from spiritsafe.files import staged_folder
+    from spiritsafe.files import check_folder, staged_folder
     from spiritsafe.proving.audit import LeakError, audit_worlds
     from spiritsafe.proving.audit_report import audit_text
 
+    if out is not None:
+        check_folder(out, kind="audit", inputs=(world_a, world_b))
     with progress_bar(show=not quiet and not as_json) as progress:
         report = audit_worlds(world_a, world_b, stealth=stealth, progress=progress)
     written = msgspec.json.format(msgspec.json.encode(report), indent=2)

@@ -37,8 +37,12 @@ class _Numbers(click.ParamType[Any]):
 @click.argument("logs", nargs=-1, required=True)
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder for the trials.")
 @click.option("--accounts", metavar="PATH", help="The accounts table, if you scan with one.")
+@click.option("--account-events", metavar="PATH", help="Account events, if you scan with them.")
+@click.option("--attestations", metavar="PATH", help="Attestations, if you scan with them.")
 @click.option(
-    "--sizes", type=_Numbers(2, 100_000), default="8,16,32,64,128,256", show_default=True, help="Accounts a campaign."
+    "--sizes",
+    type=_Numbers(2, 100_000),
+    help="Accounts a campaign; default: those of 8,16,32,64,128,256 that are not too many for so small a log.",
 )
 @click.option("--stealth", type=_Numbers(0, 4), default="0,1,2,3", show_default=True, help="Levels of hiding, 0 to 4.")
 @click.option("--repeats", type=click.IntRange(1), default=3, show_default=True, help="Trials of each size and level.")
@@ -66,7 +70,9 @@ def inject(
     logs: tuple[str, ...],
     out: Path,
     accounts: str | None,
-    sizes: tuple[int, ...],
+    account_events: str | None,
+    attestations: str | None,
+    sizes: tuple[int, ...] | None,
     stealth: tuple[int, ...],
     repeats: int,
     rate: float | None,
@@ -96,15 +102,19 @@ def inject(
     from spiritsafe.cli.reading import read_options
     from spiritsafe.proving.inject import inject_campaigns
     from spiritsafe.proving.inject_texts import composed_texts
+    from spiritsafe.settings import load_settings
 
+    settings = load_settings({"timezone": given.pop("timezone")})
     with progress_bar(show=not quiet and not as_json) as progress:
         result = inject_campaigns(
             logs,
             out=out,
             texts=composed_texts(prompts),
             texts_name=", ".join(path.name for path in prompts) or "bundled sample",
-            options=read_options(**given),
+            options=read_options(settings, **given),
             accounts=accounts,
+            account_events=account_events,
+            attestations=attestations,
             sizes=sizes,
             stealths=stealth,
             repeats=repeats,
@@ -118,7 +128,10 @@ def inject(
 
 
 def _told(result: InjectResult) -> str:
-    lines = [
+    from spiritsafe.events.sources.storage import passed_over
+
+    lines = [f"not read: {passed_over(result.passed_over)}"] if result.passed_over else []
+    lines += [
         f"{result.requests:,} requests of {result.accounts:,} accounts over {result.days:g} days; with nothing planted "
         f"{result.baseline_accused:,} accounts are accused",
         "",

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from spiritsafe.errors import UsageError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -64,13 +66,16 @@ def score(
     import msgspec
 
     from spiritsafe.cli.progress import progress_bar
-    from spiritsafe.files import staged_folder
+    from spiritsafe.files import check_folder, staged_folder
     from spiritsafe.proving.score_report import score_text
 
+    wanted = _wanted(world, scans, pairs)
+    if out is not None:
+        check_folder(out, kind="score", inputs=[folder for one in wanted for pair in one for folder in pair])
     with progress_bar(show=not quiet and not as_json) as progress:
         cards = [
             _scorecard(one, prevalences=prevalences, first_flag=first_flag, seed=seed, progress=progress)
-            for one in _wanted(world, scans, pairs)
+            for one in wanted
         ]
     encode = msgspec.json.Encoder(order="deterministic").encode
     if out is not None:
@@ -84,24 +89,28 @@ def score(
             click.echo(("\n" if number else "") + score_text(card))
 
 
+class PairsError(UsageError):
+    """The worlds and scans to be scored were not given, or cannot be put in pairs."""
+
+    code = "cli.pairs"
+
+
 def _wanted(world: Path | None, scans: tuple[Path, ...], pairs: tuple[str, ...]) -> list[list[tuple[Path, Path]]]:
     """The (world, scan) pairs of each scorecard."""
-    from spiritsafe.errors import UsageError
-
     pooled: list[tuple[Path, Path]] = []
     for pair in pairs:
         one, colon, other = pair.rpartition(":")
         if not colon or not Path(one).is_dir() or not Path(other).is_dir():
-            raise UsageError(f"--pair {pair} names no two folders", hint="write --pair WORLD:SCAN")
+            raise PairsError(f"--pair {pair} names no two folders", hint="write --pair WORLD:SCAN")
         pooled.append((Path(one), Path(other)))
     if world is not None and not scans:
-        raise UsageError(f"no scan of {world} is given", hint="spiritsafe prove score WORLD SCAN")
+        raise PairsError(f"no scan of {world} is given", hint="spiritsafe prove score WORLD SCAN")
     if world is not None and pooled and len(scans) > 1:
-        raise UsageError("several SCANS and --pair cannot be pooled", hint="give every pair with --pair")
+        raise PairsError("several SCANS and --pair cannot be pooled", hint="give every pair with --pair")
     if pooled:
         return [[*([] if world is None else [(world, scans[0])]), *pooled]]
     if world is None:
-        raise UsageError("nothing to score", hint="spiritsafe prove score WORLD SCAN, or --pair WORLD:SCAN")
+        raise PairsError("nothing to score", hint="spiritsafe prove score WORLD SCAN, or --pair WORLD:SCAN")
     return [[(world, scan)] for scan in scans]
 
 

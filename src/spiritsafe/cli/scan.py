@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from spiritsafe.cli.reading import reading_options
+from spiritsafe.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from spiritsafe.campaigns.model import InputFile
     from spiritsafe.pipeline import ScanResult
 
 
@@ -63,23 +68,25 @@ def scan(
     from spiritsafe.cli.progress import progress_bar
     from spiritsafe.cli.reading import read_options
     from spiritsafe.cli.scan_text import scan_lines
-    from spiritsafe.pipeline import find_campaigns
+    from spiritsafe.files import check_folder
+    from spiritsafe.pipeline import ASK_INJECT, find_campaigns
     from spiritsafe.settings import load_settings
 
     flags = {"engine": engine, "workers": workers, "pseudonymise": pseudonymise or None}
-    settings = load_settings({name: value for name, value in flags.items() if value is not None})
-    told = {"detection_limit": _detection_limit(injected)} if injected else {}
+    settings = load_settings({**flags, "timezone": given.pop("timezone")})
+    check_folder(Path(out), kind="scan", inputs=[one for one in (given["map_path"], injected) if one is not None])
     tables = {name: given.pop(name) for name in ("accounts", "account_events", "attestations", "known")}
+    limit = _detection_limit(injected) if injected else ASK_INJECT
     with progress_bar(show=not quiet and not as_json) as progress:
         found = find_campaigns(
             requests,
             out=out,
             **tables,
             until_us=None if until is None else _microseconds(until),
-            options=read_options(**given, keep_raw=not settings.pseudonymise),
+            options=read_options(settings, **given, keep_raw=not settings.pseudonymise),
             settings=settings,
             progress=progress,
-            **told,
+            detection_limit=limit,
         )
     if as_json:
         _print_json(found)
@@ -88,23 +95,34 @@ def scan(
             click.echo(line)
 
 
-def _detection_limit(injected: str) -> str:
-    """The sentence of an earlier `prove inject`, from its folder or its `inject.json`."""
-    from pathlib import Path
+class InjectedError(InputError):
+    """What --injected names is no result of `spiritsafe prove inject`."""
 
+    code = "cli.injected"
+
+
+def _detection_limit(injected: str) -> Callable[[Sequence[InputFile]], str]:
+    """From the folder of an earlier `prove inject` (or its `inject.json`), the sentence for a scan of these files."""
     import msgspec
 
-    from spiritsafe.errors import InputError
     from spiritsafe.proving.inject_result import InjectResult
+    from spiritsafe.proving.inject_sentence import digests_of, sentence_beside
 
     path = Path(injected)
     file = path / "inject.json" if path.is_dir() else path
     try:
-        return msgspec.json.decode(file.read_bytes(), type=InjectResult).sentence
+        result = msgspec.json.decode(file.read_bytes(), type=InjectResult)
     except (OSError, msgspec.DecodeError) as error:
-        raise InputError(
+        raise InjectedError(
             f"{file} is no result of `spiritsafe prove inject`: {error}", hint="give its --out folder or inject.json"
         ) from error
+
+    def told(read: Sequence[InputFile]) -> str:
+        log = [one.sha256 for one in read if not one.table]
+        beside = digests_of((one.table, one.sha256) for one in read if one.table not in ("", "labels"))
+        return sentence_beside(result, log, beside)
+
+    return told
 
 
 def _microseconds(time: datetime) -> int:

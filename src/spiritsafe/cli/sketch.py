@@ -40,16 +40,17 @@ def sketch(
     """
     from spiritsafe.cli.progress import progress_bar
     from spiritsafe.cli.reading import read_options
+    from spiritsafe.events.sources.storage import passed_over
     from spiritsafe.pipeline import write_sketch_file
     from spiritsafe.settings import load_settings
 
-    flags = {"workers": workers, "pseudonymise": not keep_ids}
-    settings = load_settings({name: value for name, value in flags.items() if value is not None})
+    flags = {"workers": workers, "pseudonymise": not keep_ids, "timezone": given.pop("timezone")}
+    settings = load_settings(flags)
     with progress_bar(show=not quiet and not as_json) as progress:
         counts = write_sketch_file(
             requests,
             out=out,
-            options=read_options(**given, keep_raw=False),
+            options=read_options(settings, **given, keep_raw=False),
             settings=settings,
             progress=progress,
         )
@@ -59,5 +60,7 @@ def sketch(
         click.echo(json.dumps(counts, sort_keys=True))
         return
     click.echo(f"{counts['rows_kept']:,} rows written to {out}")
+    if counts["passed_over"]:
+        click.echo(f"not read: {passed_over(counts['passed_over'])}")
     if counts["rows_refused"]:
         click.echo(f"{counts['rows_refused']:,} rows refused: see {out}.quarantine.parquet")

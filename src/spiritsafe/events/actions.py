@@ -40,7 +40,8 @@ class ActionColumns:
 class Actions:
     """Rows of `actor`, `object` (text) and, if asked for, `time`; and those refused.
 
-    `actor_type` is what the source stores actors as, so that ids can be given back as they were.
+    `actor_type` is what the source stores actors as, so that ids can be given back as they were. `passed_over`
+    are files that are no logs by their names.
     """
 
     table: pa.Table
@@ -48,6 +49,7 @@ class Actions:
     columns: ActionColumns
     inputs: tuple[tuple[str, str, int], ...]
     actor_type: pa.DataType
+    passed_over: tuple[str, ...] = ()
 
     def restored(self, actors: pa.Array) -> pa.Array:
         """Actor ids in the type that they were read in."""
@@ -85,7 +87,14 @@ def read_actions(
             refused += batch.rejected
             batches.append(batch.table.select(list(named)))
     rows = pa.Table.from_batches([batch.cast(schema.arrow()) for batch in batches], schema=schema.arrow())
-    return Actions(rows, quarantine_table(refused), columns, tuple(source.inputs()), _actor_type(source, columns.actor))
+    return Actions(
+        rows,
+        quarantine_table(refused),
+        columns,
+        tuple(source.inputs()),
+        _actor_type(source, columns.actor),
+        source.passed_over,
+    )
 
 
 def _actor_type(source: Source, name: str) -> pa.DataType:

@@ -45,11 +45,15 @@ class DeadLogError(InputError):
 
 
 class Findings(msgspec.Struct, frozen=True, kw_only=True):
-    """What `doctor` has to say. `rows_whole` says that all rows were looked at, not only a part."""
+    """What `doctor` has to say. `rows_whole` says that all rows were looked at, not only a part.
+
+    `passed_over` are files of the folders given that are no logs by their names.
+    """
 
     schema: str
     format: str
     files: int
+    passed_over: tuple[str, ...]
     size_bytes: int
     readable: bool
     needs_map: bool
@@ -135,6 +139,7 @@ def examine(
         schema="doctor/1.0",
         format=reading.source.format if reading.source is not None else "unknown table",
         files=len(reading.files),
+        passed_over=reading.source.passed_over if reading.source is not None else (),
         size_bytes=sum(file.size_bytes for file in reading.files),
         readable=not reading.problem,
         needs_map=reading.needs_map,

@@ -14,6 +14,7 @@ from spiritsafe.files import scratch_folder
 from spiritsafe.proving.adaptive import ways
 from spiritsafe.proving.recipes import CampaignSpec, Recipe
 from spiritsafe.proving.world import compose_world
+from spiritsafe.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,7 +33,7 @@ def scan_world(folder: Path, *, settings: Settings | None = None) -> set[str]:
     """The accounts of groups that a scan with the defaults calls a campaign."""
     from spiritsafe.pipeline import find_campaigns
 
-    with scratch_folder() as scratch:
+    with scratch_folder((settings or load_settings({})).temp_dir) as scratch:
         result = find_campaigns(
             folder / "requests.parquet",
             out=scratch / "findings",
@@ -92,7 +93,7 @@ def ways_to_skip(
         matched=0.5,
         campaigns=tuple(CampaignSpec(code, "plain", 4, accounts) for code in dict.fromkeys(archetypes)),
     )
-    with scratch_folder() as scratch:
+    with scratch_folder(load_settings({}).temp_dir) as scratch:
         for skipped in range(tries):
             if progress is not None:
                 progress("attacker", skipped, tries)

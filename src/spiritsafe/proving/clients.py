@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from spiritsafe.proving.model import DAY_US, HOUR_US, PoolError
+from spiritsafe.proving.model import DAY_US, HOUR_US, PoolError, read_input
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -223,16 +223,9 @@ def read_clients(path: Path) -> Clients:
         The file is missing, lacks a column or holds too few clients.
     """
     import pyarrow.compute as pc
-    import pyarrow.parquet as pq
 
     file = path / "servegen_client_rates.parquet" if path.is_dir() else path
-    try:
-        table = pq.read_table(file, columns=["category", "model", "client", "t_s", "rate_rps", "cv"])
-    except (OSError, KeyError, ValueError) as error:
-        raise PoolError(
-            f"{file} is no table of client rates: {error}",
-            hint="wanted columns: category, model, client, t_s, rate_rps, cv (one row a client and window)",
-        ) from error
+    table = read_input(file, ("category", "model", "client", "t_s", "rate_rps", "cv"), what="table of client rates")
     model = pc.binary_join_element_wise(table["category"].cast("string"), table["model"].cast("string"), "/")
     code = pc.dictionary_encode(model).combine_chunks().indices.to_numpy().astype(np.int64)
     number: NDArray[np.int64] = code * 100_000 + table["client"].to_numpy().astype(np.int64)

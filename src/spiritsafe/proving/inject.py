@@ -8,7 +8,7 @@ kept one by one, so that a killed run goes on where it stopped. Read `inject_log
 
 from __future__ import annotations
 
-import tempfile
+import shutil
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -17,23 +17,23 @@ import msgspec
 
 from spiritsafe import __version__
 from spiritsafe.errors import UsageError
-from spiritsafe.files import MARKER, DestinationError, write_atomically, write_parquet
+from spiritsafe.files import MARKER, check_folder, fault_of, scratch_folder, write_atomically, write_parquet
 from spiritsafe.proving.inject_log import Log, copy_log
 from spiritsafe.proving.inject_plant import plant
-from spiritsafe.proving.inject_result import InjectResult, Plan, Trial, detection_limit_sentence, summarise
+from spiritsafe.proving.inject_result import SIZES, InjectResult, Plan, Trial, summarise
+from spiritsafe.proving.inject_sentence import default_sizes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from spiritsafe.events.sources import ReadOptions
     from spiritsafe.proving.inject_plant import CampaignTexts
 
     Progress = Callable[[str, float, float], None]
-    Scan = Callable[[Sequence[Path], Path | None, Path], None]
+    Scan = Callable[[Sequence[Path], Mapping[str, Path], Path], None]
 
-__all__ = ["InjectResult", "detection_limit_sentence", "inject_campaigns"]
+__all__ = ["InjectResult", "inject_campaigns"]
 
-SIZES: Final = (8, 16, 32, 64, 128, 256)
 STEALTHS: Final = (0, 1, 2, 3)
 
 
@@ -50,7 +50,9 @@ def inject_campaigns(
     texts: CampaignTexts,
     options: ReadOptions,
     accounts: str | None = None,
-    sizes: Iterable[int] = SIZES,
+    account_events: str | None = None,
+    attestations: str | None = None,
+    sizes: Iterable[int] | None = None,
     stealths: Iterable[int] = STEALTHS,
     repeats: int = 3,
     rate_per_day: float | None = None,
@@ -65,14 +67,14 @@ def inject_campaigns(
 
     Parameters
     ----------
-    logs, accounts, options
-        As for `find_campaigns`.
+    logs, accounts, account_events, attestations, options
+        As for `find_campaigns`: what the scan that this speaks for is given.
     out
         Folder for the trials and the result; given again, it goes on with the trials that are missing.
     texts
         `(n, stealth, rng)` to n prompts of one campaign; see `inject_texts.composed_texts`.
     sizes, stealths, repeats
-        The grid of trials.
+        The grid of trials. None takes those of `SIZES` that could be found among so many accounts.
     rate_per_day
         Exchanges a day of each planted account; None keeps the volume of the account it takes after.
     error
@@ -82,7 +84,7 @@ def inject_campaigns(
     texts_name
         Says in the plan where the texts came from.
     scan
-        `(logs, accounts, out)`: writes `groups.parquet`; the real pipeline where None.
+        `(logs, tables, out)`: writes `groups.parquet`; the real pipeline where None.
 
     Raises
     ------
@@ -92,18 +94,20 @@ def inject_campaigns(
         The log holds too few accounts to take traits from.
     """
     tell = progress or (lambda _stage, _done, _total: None)
-    grid = [
-        (stealth, size, k) for k in range(repeats) for size in sorted(set(sizes)) for stealth in sorted(set(stealths))
-    ]
-    _claim(out)
+    tables = {"accounts": accounts, "account_events": account_events, "attestations": attestations}
+    _claim(out, [*logs, *(path for path in tables.values() if path is not None)])
     tell("copy", 0, 1)
-    with tempfile.TemporaryDirectory(prefix=".copy.", dir=out) as folder:
-        work = Path(folder)
-        log = copy_log(logs, accounts, work, options=options, seed=seed)
+    with scratch_folder(out, prefix=".copy.") as work:
+        log = copy_log(logs, tables, work, options=options, seed=seed)
+        chosen = default_sizes(log.accounts, SIZES) if sizes is None else sizes
+        grid = [
+            (stealth, size, k) for k in range(repeats) for size in sorted({*chosen}) for stealth in sorted({*stealths})
+        ]
         _keep_plan(
             out,
             Plan(
                 log_digest=log.digest,
+                tables=log.tables,
                 seed=seed,
                 rate_per_day=rate_per_day,
                 error=error,
@@ -125,18 +129,16 @@ def inject_campaigns(
     return result
 
 
-def _claim(out: Path) -> None:
+def _claim(out: Path, inputs: Sequence[str | Path]) -> None:
     """Make or recognise the output folder."""
-    if out.exists() and not (out / MARKER).is_file() and (not out.is_dir() or any(out.iterdir())):
-        raise DestinationError(f"{out} exists and is not a spiritsafe result", hint="choose a new folder for --out")
-    (out / "trials").mkdir(parents=True, exist_ok=True)
-    if not (out / MARKER).is_file():
-        write_atomically(out / MARKER, b"inject\n")
-    elif (out / MARKER).read_text(encoding="utf-8").strip() != "inject":
-        raise DestinationError(f"{out} is a result of another command", hint="choose a new folder for --out")
+    check_folder(out, kind="inject", inputs=inputs)
+    # The marker first: a folder of ours without it would be nobody's when the next run looks.
+    write_atomically(out / MARKER, b"inject\n")
+    try:
+        (out / "trials").mkdir(exist_ok=True)
+    except OSError as error:
+        raise fault_of(error, out) from error
     # What a killed run left of its copy goes first: it holds prompts.
-    import shutil
-
     for left in out.glob(".copy.*"):
         shutil.rmtree(left, ignore_errors=True)
 
@@ -177,13 +179,13 @@ class _Runner:
         self._rate = rate_per_day
         self._error = error
 
-    def groups(self, logs: Sequence[Path], accounts: Path | None) -> list[tuple[str, set[str]]]:
+    def groups(self, logs: Sequence[Path], tables: Mapping[str, Path]) -> list[tuple[str, set[str]]]:
         """Verdict and members of every group that a scan finds."""
         import pyarrow.parquet as pq
 
-        with tempfile.TemporaryDirectory(dir=self._work) as folder:
-            out = Path(folder) / "scan"
-            self._scan(logs, accounts, out)
+        with scratch_folder(self._work) as folder:
+            out = folder / "scan"
+            self._scan(logs, tables, out)
             rows = pq.read_table(out / "groups.parquet", columns=["verdict", "account_ids"]).to_pylist()
         return [(row["verdict"], set(row["account_ids"])) for row in rows]
 
@@ -203,16 +205,16 @@ class _Runner:
             texts=self._texts,
             seed=(self._seed, stealth, size, repeat),
         )
-        with tempfile.TemporaryDirectory(dir=self._work) as folder:
-            requests = Path(folder) / "planted.parquet"
+        with scratch_folder(self._work) as folder:
+            requests = folder / "planted.parquet"
             write_parquet(planted.requests, requests, REQUESTS.tag)
-            accounts = self.log.accounts_file
-            if planted.profiles is not None and accounts is not None:
-                own = pq.read_table(accounts).replace_schema_metadata(None)
-                accounts = Path(folder) / "accounts.parquet"
+            tables = dict(self.log.beside)
+            if planted.profiles is not None and "accounts" in tables:
+                own = pq.read_table(tables["accounts"]).replace_schema_metadata(None)
+                tables["accounts"] = folder / "accounts.parquet"
                 both = pa.concat_tables([own, planted.profiles.select(own.column_names)], promote_options="permissive")
-                write_parquet(both, accounts, ACCOUNTS.tag)
-            groups = self.groups([*self.log.files, requests], accounts)
+                write_parquet(both, tables["accounts"], ACCOUNTS.tag)
+            groups = self.groups([*self.log.files, requests], tables)
         names = set(planted.account_ids)
         newly = set().union(*(members for verdict, members in groups if verdict == "campaign")) - names - own_accused
         return Trial(
@@ -238,7 +240,7 @@ def _baseline(out: Path, run: _Runner) -> tuple[set[str], int]:
     """The operator's accounts that are accused with nothing planted, and the number of groups; kept like a trial."""
     path = out / "baseline.json"
     if not path.is_file():
-        groups = run.groups(run.log.files, run.log.accounts_file)
+        groups = run.groups(run.log.files, run.log.beside)
         accused = sorted(set().union(*(members for verdict, members in groups if verdict == "campaign")))
         write_atomically(path, msgspec.json.encode({"accused": accused, "groups": len(groups)}))
     kept: dict[str, Any] = msgspec.json.decode(path.read_bytes())
@@ -254,8 +256,17 @@ def _kept_or_run(out: Path, run: _Runner, stealth: int, size: int, repeat: int, 
     return trial
 
 
-def real_scan(logs: Sequence[Path], accounts: Path | None, out: Path) -> None:
-    """Scan with the installed pipeline and the operator's settings."""
+def real_scan(logs: Sequence[Path], tables: Mapping[str, Path], out: Path) -> None:
+    """Scan with the installed pipeline and the operator's settings; names stay, so that the planted are known again."""
     from spiritsafe.pipeline import find_campaigns
+    from spiritsafe.settings import load_settings
 
-    find_campaigns([str(path) for path in logs], out=out, accounts=accounts)
+    settings = load_settings({"pseudonymise": False})
+    find_campaigns(
+        [str(path) for path in logs],
+        out=out,
+        accounts=tables.get("accounts"),
+        account_events=tables.get("account_events"),
+        attestations=tables.get("attestations"),
+        settings=settings,
+    )

@@ -7,18 +7,19 @@ from `inject`; goes on to `inject_plant`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from spiritsafe.errors import InputError
-from spiritsafe.events.model import ACCOUNTS, REQUESTS
+from spiritsafe.events.model import ACCOUNT_EVENTS, ACCOUNTS, ATTESTATIONS, REQUESTS
 from spiritsafe.files import tagged, write_parquet
+from spiritsafe.proving.inject_sentence import digest_of, digests_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import pyarrow as pa
@@ -54,12 +55,15 @@ class Log:
 
     `rows` holds the donors' requests without text; `profiles` their rows of the accounts table, in the donors'
     order, or None when no such table was given. `taken` are the account ids and addresses that the log holds.
-    `digest` names the bytes that were copied.
+    `beside` are the copied tables beside the log, by name; `digest` and `tables` name the bytes that were copied;
+    `passed_over` are files that are no logs by their names.
     """
 
     files: tuple[Path, ...]
-    accounts_file: Path | None
+    beside: dict[str, Path]
     digest: str
+    tables: dict[str, str]
+    passed_over: tuple[str, ...]
     requests: int
     accounts: int
     first_us: int
@@ -77,8 +81,19 @@ class Log:
         return max(self.last_us - self.first_us, 3_600_000_000) / 86_400_000_000
 
 
-def copy_log(logs: Sequence[str], accounts: str | None, work: Path, *, options: Options, seed: int) -> Log:
-    """Copy a log (and the accounts table) into `work` in the contract's form, and pick donors.
+def copy_log(logs: Sequence[str], tables: Mapping[str, str | None], work: Path, *, options: Options, seed: int) -> Log:
+    """Copy a log and the tables beside it into `work` in the contract's form, and pick donors.
+
+    Parameters
+    ----------
+    logs, options
+        As for `find_campaigns`.
+    tables
+        Of `accounts`, `account_events` and `attestations`: paths, or None.
+    work
+        A folder of ours.
+    seed
+        Equal seeds pick equal donors.
 
     Raises
     ------
@@ -87,13 +102,10 @@ def copy_log(logs: Sequence[str], accounts: str | None, work: Path, *, options: 
     InputError
         A file cannot be read; see `events.sources`.
     """
-    import hashlib
-
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from spiritsafe.events.sources import ReadOptions, open_source, read_shard
-    from spiritsafe.events.tables import read_table
+    from spiritsafe.events.sources import open_source, read_shard
 
     work.mkdir(parents=True, exist_ok=True)
     source = open_source(list(logs), options)
@@ -102,7 +114,7 @@ def copy_log(logs: Sequence[str], accounts: str | None, work: Path, *, options: 
             "sketches hold no text, and campaigns cannot be planted beside them",
             hint="give the log that the sketches were made from",
         )
-    digest = hashlib.sha256(repr(sorted(one[1] for one in source.inputs())).encode())
+    digest = digest_of(sha256 for _, sha256, _ in source.inputs())
     writers: dict[tuple[str, ...], pq.ParquetWriter] = {}
     try:
         for shard in source.shards:
@@ -120,20 +132,49 @@ def copy_log(logs: Sequence[str], accounts: str | None, work: Path, *, options: 
         for writer in writers.values():
             writer.close()
     files = tuple(work / f"log-{number}.parquet" for number in range(len(writers)))
-    accounts_file = None
-    profiles = None
-    if accounts is not None:
-        beside = ReadOptions(timezone=options.timezone, now_us=options.now_us)
-        profiles, _ = read_table(accounts, ACCOUNTS, beside)
-        profiles = profiles.select([n for n in profiles.column_names if n in ACCOUNTS.by_name])
-        accounts_file = work / "accounts.parquet"
-        write_parquet(profiles, accounts_file, ACCOUNTS.tag)
-        digest.update(hashlib.sha256(accounts_file.read_bytes()).digest())
-    return _describe(files, accounts_file, profiles, digest.hexdigest(), seed=seed)
+    return _describe(files, *_copy_beside(tables, work, options), digest, source.passed_over, seed=seed)
+
+
+def _copy_beside(
+    tables: Mapping[str, str | None], work: Path, options: Options
+) -> tuple[dict[str, Path], dict[str, str], pa.Table | None]:
+    """The tables beside the log as a scan reads them: where they were copied, what they were, and the accounts."""
+    from spiritsafe.events.beside import read_beside
+
+    read = read_beside(
+        accounts=tables.get("accounts"),
+        account_events=tables.get("account_events"),
+        attestations=tables.get("attestations"),
+        labels=None,
+        options=replace(options, sql=None, format=None, columns=None),
+    )
+    digests = digests_of((name, sha256) for name, _, sha256, _ in read.files)
+    copied, known, profiles = {}, {}, None
+    for name, table, schema in (
+        ("accounts", read.accounts, ACCOUNTS),
+        ("account_events", read.account_events, ACCOUNT_EVENTS),
+        ("attestations", read.attestations, ATTESTATIONS),
+    ):
+        if table is None:
+            continue
+        # Columns that the file did not have come back empty: a planted account must not have what nobody has.
+        filled = [n for n in schema.by_name if n in schema.required or table[n].null_count < table.num_rows]
+        copied[name], known[name] = work / f"{name}.parquet", digests[name]
+        write_parquet(table.select(filled), copied[name], schema.tag)
+        if name == "accounts":
+            profiles = table.select(filled)
+    return copied, known, profiles
 
 
 def _describe(
-    files: tuple[Path, ...], accounts_file: Path | None, profiles: pa.Table | None, digest: str, *, seed: int
+    files: tuple[Path, ...],
+    beside: dict[str, Path],
+    tables: dict[str, str],
+    profiles: pa.Table | None,
+    digest: str,
+    passed_over: tuple[str, ...],
+    *,
+    seed: int,
 ) -> Log:
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -166,8 +207,10 @@ def _describe(
         common |= {name: _common(profiles, name) for name in TYING_PROFILE if name in profiles.column_names}
     return Log(
         files=files,
-        accounts_file=accounts_file,
+        beside=beside,
         digest=digest,
+        tables=tables,
+        passed_over=passed_over,
         requests=who.num_rows,
         accounts=counted.num_rows,
         first_us=pc.min(time).as_py(),

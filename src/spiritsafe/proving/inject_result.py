@@ -1,6 +1,6 @@
-"""The power curve of a scan on one log: what was planted, what was found, and the one sentence to print.
+"""The power curve of a scan on one log: what was planted, and what was found.
 
-Comes from `inject`'s trials; goes on to `cli.prove_inject`, and its sentence to every report of "nothing found".
+Comes from `inject`'s trials; goes on to `inject_sentence`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import numpy as np
 
+from spiritsafe.proving.inject_sentence import detection_limit_sentence
 from spiritsafe.stats import Interval, wilson
 
 if TYPE_CHECKING:
@@ -18,12 +19,17 @@ if TYPE_CHECKING:
     from spiritsafe.proving.inject_log import Log
 
 FOUND_SHARE: Final = 0.5
+SIZES: Final = (8, 16, 32, 64, 128, 256)
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What every trial in a folder has in common. Sizes, stealth levels and repeats may be added later."""
+    """What every trial in a folder has in common. Sizes, stealth levels and repeats may be added later.
+
+    `log_digest` is `digest_of` the log's files, `tables` the SHA-256 of each table beside it.
+    """
 
     log_digest: str
+    tables: dict[str, str] = {}
     seed: int
     rate_per_day: float | None
     error: float
@@ -73,9 +79,11 @@ class PowerPoint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class InjectResult(msgspec.Struct, frozen=True, kw_only=True):
-    """The power curve of a scan on one log. `smallest` is by stealth level, None where no size sufficed."""
+    """The power curve of a scan on one log. `smallest` is by stealth level, None where no size sufficed; sizes
+    above it that failed are in `points`, and in the sentence.
+    """
 
-    schema: str = "inject/1.0"
+    schema: str = "inject/1.1"
     plan: Plan
     requests: int
     accounts: int
@@ -87,6 +95,7 @@ class InjectResult(msgspec.Struct, frozen=True, kw_only=True):
     smallest: dict[int, int | None]
     smallest_noticed: dict[int, int | None]
     trials: tuple[Trial, ...]
+    passed_over: tuple[str, ...] = ()
     sentence: str = ""
 
 
@@ -120,45 +129,17 @@ def summarise(
         smallest=_smallest(points, power, "found"),
         smallest_noticed=_smallest(points, power, "noticed"),
         trials=tuple(trials),
+        passed_over=log.passed_over,
     )
     return msgspec.structs.replace(result, sentence=detection_limit_sentence(result))
 
 
 def _smallest(points: Sequence[PowerPoint], power: float, outcome: str) -> dict[int, int | None]:
-    """By stealth, the smallest size from which on every size tried was found often enough."""
+    """By stealth, the smallest size that was found often enough. Larger ones may have failed: the sentence says so."""
     smallest: dict[int, int | None] = {}
-    for stealth in sorted({point.stealth for point in points}):
-        smallest[stealth] = None
-        for point in sorted((p for p in points if p.stealth == stealth), key=lambda p: -p.size):
-            share: Interval = getattr(point, outcome)
-            if share.value < power:
-                break
-            smallest[stealth] = point.size
+    for point in sorted(points, key=lambda point: (point.stealth, -point.size)):
+        share: Interval = getattr(point, outcome)
+        smallest.setdefault(point.stealth, None)
+        if share.value >= power:
+            smallest[point.stealth] = point.size
     return smallest
-
-
-def detection_limit_sentence(result: InjectResult) -> str:
-    """What this scan would have found on this log, in words that every "nothing found" can print."""
-    trials = min((point.trials for point in result.points), default=0)
-    largest = max((point.size for point in result.points), default=0)
-    rate = float(np.median([point.exchanges_an_account for point in result.points])) if result.points else 0.0
-    sizes = [f"{size} accounts at stealth {stealth}" for stealth, size in result.smallest.items() if size is not None]
-    missed = [str(stealth) for stealth, size in result.smallest.items() if size is None]
-    told = []
-    if sizes:
-        sure = min(p.found.low for p in result.points if result.smallest[p.stealth] == p.size)
-        told.append(
-            f"planted campaigns from {_and(sizes)} on were found in at least {result.power:.0%} of "
-            f"{trials} trial{'' if trials == 1 else 's'} each, which proves a rate of {sure:.0%} or more"
-        )
-    if missed:
-        told.append(f"none of up to {largest} accounts was found so often at stealth {_and(missed)}")
-    return (
-        f"On a copy of this log ({result.accounts:,} accounts, {result.days:g} days, about {rate:,.0f} exchanges a "
-        f"planted account), {'; '.join(told) or 'nothing was tried'}. A smaller, quieter or better hidden campaign "
-        "may be in this log unseen."
-    )
-
-
-def _and(parts: Sequence[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

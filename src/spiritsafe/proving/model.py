@@ -15,7 +15,11 @@ from typing import TYPE_CHECKING, Any, Final
 from spiritsafe.errors import EnvironmentFault, InputError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     import numpy as np
+    import pyarrow as pa
     from numpy.typing import NDArray
 
     Ints = NDArray[np.int64]
@@ -52,6 +56,28 @@ class PoolError(InputError):
     """The prompts, traffic or network tables given cannot serve: a column, a language or a licence is missing."""
 
     code = "proving.pool"
+
+
+def read_input(file: Path, columns: Sequence[str], *, what: str, optional: Sequence[str] = ()) -> pa.Table:
+    """Columns of a Parquet table that the user gave, those of `optional` where they are there.
+
+    Raises
+    ------
+    PoolError
+        It is no Parquet file or lacks columns; says which in one line.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    hint = f"wanted: Parquet with the columns {', '.join(columns)}"
+    try:
+        names = pq.read_schema(file).names
+        missing = [name for name in columns if name not in names]
+        if missing:
+            raise PoolError(f"{file} is no {what}: it has no column {' or '.join(missing)}", hint=hint)
+        return pq.read_table(file, columns=[*columns, *(name for name in optional if name in names)])
+    except (OSError, pa.ArrowException) as error:
+        raise PoolError(f"{file} is no {what}: {str(error).partition(chr(10))[0][:300]}", hint=hint) from error
 
 
 class SampleError(EnvironmentFault):

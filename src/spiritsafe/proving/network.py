@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from spiritsafe.proving.grammar import mix
-from spiritsafe.proving.model import PoolError
+from spiritsafe.proving.model import PoolError, read_input
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -247,14 +247,7 @@ def read_networks(path: Path) -> Networks:
     PoolError
         The table is missing, or lacks a column, or holds no network that we know the country of.
     """
-    import pyarrow.parquet as pq
-
     file = path / "asn_ipv4.parquet" if path.is_dir() else path
-    try:
-        table = pq.read_table(file, columns=["ip_start", "ip_end", "asn"])
-    except (OSError, KeyError, ValueError) as error:
-        raise PoolError(
-            f"{file} is no table of IPv4 ranges: {error}", hint="wanted columns: ip_start, ip_end (uint32), asn"
-        ) from error
+    table = read_input(file, ("ip_start", "ip_end", "asn"), what="table of IPv4 ranges")
     columns = [table[name].to_numpy() for name in ("ip_start", "ip_end", "asn")]
     return Networks(columns[0].astype(np.uint32), columns[1].astype(np.uint32), columns[2].astype(np.int64))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from spiritsafe.proving.model import LANGUAGES, PoolError, SampleError
+from spiritsafe.proving.model import LANGUAGES, PoolError, SampleError, read_input
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -97,18 +97,10 @@ def read_prompts(paths: Sequence[Path]) -> dict[str, NDArray[Any]]:
         A file is missing or lacks a column.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     tables = []
     for file in _files(paths):
-        try:
-            names = pq.read_schema(file).names
-            extra = [name for name in ("conv_id", "part", "turn") if name in names]
-            tables.append(pq.read_table(file, columns=[*_COLUMNS, *extra]))
-        except (OSError, KeyError, ValueError, pa.ArrowInvalid) as error:
-            raise PoolError(
-                f"{file} is no prompt set: {error}", hint=f"wanted Parquet with the columns {', '.join(_COLUMNS)}"
-            ) from error
+        tables.append(read_input(file, _COLUMNS, what="prompt set", optional=("conv_id", "part", "turn")))
     if not tables:
         raise PoolError("no prompt set was given", hint="give --prompts a Parquet file or a folder of them")
     table = pa.concat_tables(tables, promote_options="permissive")

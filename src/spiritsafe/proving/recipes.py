@@ -178,7 +178,7 @@ PRESETS: Final[dict[str, tuple[str, Callable[[], Recipe]]]] = {
     "look-alikes": ("no campaign; every look-alike in numbers", _look_alikes),
     "benign": ("no campaign; ordinary innocents and look-alikes", _benign),
     "one-ja3": ("10,000 honest developers on one TLS fingerprint", _one_ja3),
-    "bench": ("a fixed mixture for speed; give --accounts and --requests", _bench),
+    "bench": ("a fixed mixture for speed; give --size and --requests", _bench),
     **{f"stealth-{level}": (f"every archetype and variant at stealth {level}", _stealth(level)) for level in range(5)},
 }
 

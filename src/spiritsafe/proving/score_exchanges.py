@@ -7,7 +7,6 @@ Comes from `score_scan.Judged` and, for the first flag, from scans of the world 
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -20,6 +19,7 @@ from spiritsafe.stats import Interval, clustered_interval
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -158,7 +158,9 @@ def scanner(world: Path, *, scratch: Path | None = None) -> ScanUntil:
     import pyarrow.parquet as pq
 
     from spiritsafe.pipeline import find_campaigns
+    from spiritsafe.settings import load_settings
 
+    scratch = scratch or load_settings({}).temp_dir
     beside: dict[str, Any] = {
         name: world / f"{name}.parquet"
         for name in ("accounts", "account_events", "attestations")

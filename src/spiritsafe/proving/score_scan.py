@@ -203,4 +203,5 @@ def _table(scan: Path, name: str, columns: tuple[str, ...]) -> pa.Table:
     try:
         return pq.read_table(path, columns=list(columns))
     except (pa.ArrowInvalid, KeyError, OSError) as error:
-        raise ScanError(f"{path} cannot be read: {error}", hint="scan the world again") from error
+        reason = str(error).partition("\n")[0]
+        raise ScanError(f"{path} cannot be read: {reason}", hint="scan the world again") from error

@@ -83,7 +83,8 @@ def read_world_table(world: Path, name: str, columns: list[str] | None = None) -
             raise WorldError(f"{path} lacks {', '.join(missing)}", hint="compose the world again")
         return pq.read_table(path, columns=columns)
     except (pa.ArrowInvalid, OSError) as error:
-        raise WorldError(f"{path} cannot be read: {error}", hint="compose the world again") from error
+        reason = str(error).partition("\n")[0]
+        raise WorldError(f"{path} cannot be read: {reason}", hint="compose the world again") from error
 
 
 def strings(table: pa.Table, column: str) -> Strings:

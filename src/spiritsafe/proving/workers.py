@@ -8,20 +8,29 @@ from __future__ import annotations
 
 import multiprocessing
 from collections import deque
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, Final
 
+from spiritsafe.errors import EnvironmentFault
 from spiritsafe.proving.rows import BATCH_ROWS, say_rows
 from spiritsafe.sketch.table import leave_with_parent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from multiprocessing.pool import AsyncResult
+    from concurrent.futures import Future
 
     from spiritsafe.proving.rows import Plan, Said
 
 _WORTH_FORKING_ROWS: Final = 3 * BATCH_ROWS
 # What forked workers see of the plan; set before the fork, cleared after.
 _shared: list[Plan] = []
+
+
+class WorkerKilledError(EnvironmentFault):
+    """A process that worded a world was killed: most often by the system, for want of memory."""
+
+    code = "proving.worker"
 
 
 def _say(bounds: tuple[int, int]) -> Said:
@@ -37,16 +46,23 @@ def said_in_order(plan: Plan, workers: int) -> Iterator[tuple[int, Said]]:
         return
     _shared.append(plan)
     try:
-        with multiprocessing.get_context("fork").Pool(workers, initializer=leave_with_parent) as pool:
-            waiting: deque[tuple[int, AsyncResult[Said]]] = deque()
+        # A `multiprocessing.Pool` would wait for ever for what a killed worker was to say.
+        fork = multiprocessing.get_context("fork")
+        with ProcessPoolExecutor(workers, mp_context=fork, initializer=leave_with_parent) as pool:
+            waiting: deque[tuple[int, Future[Said]]] = deque()
             for at in bounds:
-                waiting.append((at[0], pool.apply_async(_say, (at,))))
+                waiting.append((at[0], pool.submit(_say, at)))
                 # No more than two batches a worker ahead of the writer: memory stays flat.
                 if len(waiting) > 2 * workers:
                     first, result = waiting.popleft()
-                    yield first, result.get()
+                    yield first, result.result()
             while waiting:
                 first, result = waiting.popleft()
-                yield first, result.get()
+                yield first, result.result()
+    except BrokenProcessPool as error:
+        raise WorkerKilledError(
+            "a process that worded prompts was killed, most likely because memory ran out",
+            hint="free memory, or compose a smaller world",
+        ) from error
     finally:
         _shared.clear()

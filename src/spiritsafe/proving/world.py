@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from spiritsafe.files import staged_folder
+from spiritsafe.files import check_folder, staged_folder
 from spiritsafe.proving.adaptive import Attacker, read_prices
 from spiritsafe.proving.clients import read_clients
 from spiritsafe.proving.compose import plan_world
@@ -60,11 +60,13 @@ def compose_world(
     RecipeError, PoolError, SampleError, DestinationError
         Nothing is written then.
     """
+    given = [*prompts, *(one for one in (traffic, network, prices) if one is not None)]
+    check_folder(out, kind="prove", inputs=given)
     pools = build_pools(read_prompts(prompts or [sample_folder() / "prompts.parquet"]), split=recipe.split)
     clients = read_clients(traffic or sample_folder() / "clients.parquet")
     networks = read_networks(network or sample_folder() / "ranges.parquet")
     attacker = Attacker(read_prices(prices), skipped)
-    with staged_folder(out, kind="prove") as folder:
+    with staged_folder(out, kind="prove", inputs=given) as folder:
         plan, cast, groups = plan_world(
             recipe, pools=pools, clients=clients, networks=networks, seed=seed, attacker=attacker, progress=progress
         )

@@ -91,12 +91,16 @@ def _with_account_facts(found: ir.Table, accounts: ir.Table | None) -> ir.Table:
             created_s=epoch_s(accounts.created_at),
             told_organization_id=accounts.organization_id,
             told_organization_verified=accounts.organization_verified,
+            told=ibis.literal(True),
         )
         joined = found.left_join(facts, "account_id").drop("account_id_right")
         organization_id = joined.told_organization_id.fill_null(joined.seen_organization_id)
         verified = joined.told_organization_verified.fill_null(joined.seen_organization_verified)
+        # The contract's default is self-made: an account that the table lists without a word is verified as nothing.
+        # Of an account that it does not list, nothing is known.
+        verified = ibis.ifelse(joined.told.notnull(), verified.fill_null(False), verified)
     return joined.mutate(organization_id=organization_id, organization_verified=verified).drop(
-        *[name for name in joined.columns if name.startswith(("seen_", "told_"))]
+        *[name for name in joined.columns if name.startswith(("seen_", "told"))]
     )
 
 

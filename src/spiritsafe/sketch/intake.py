@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from spiritsafe.errors import InputError
 from spiritsafe.events.model import QUARANTINE, REQUESTS
 from spiritsafe.events.sources.storage import is_remote
-from spiritsafe.files import staged_file
+from spiritsafe.files import check_file, staged_file
 from spiritsafe.sketch.given import Made, look_at, made_by
 from spiritsafe.sketch.model import sketches_schema, tactic_column
 from spiritsafe.sketch.repeats import first_of_each
 from spiritsafe.sketch.table import ROW, SketchReport, SketchTask, write_sketches
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     import ibis.expr.types as ir
@@ -219,11 +219,22 @@ def write_sketches_file(intake: Intake, engine: Engine, task: SketchTask, out: P
     rows = intake.requests.select(*schema.arrow().names).order_by(["time", "event_id"])
     with staged_file(out) as staged:
         engine.write(rows, staged, schema.tag, intake.made.metadata(task.parameters.tactics))
-    refused = out.with_name(f"{out.name}.quarantine.parquet")
+    refused = _refused_beside(out)
     refused.unlink(missing_ok=True)
     if intake.rows_refused:
         with staged_file(refused) as staged:
             engine.write(intake.quarantine.order_by(["source", "position", "code", "reason"]), staged, QUARANTINE.tag)
+
+
+def check_sketches_file(out: Path, inputs: Iterable[str | Path]) -> None:
+    """Refuse, before the work, an `out` that is no sketches of ours, is read itself or cannot be written."""
+    inputs = list(inputs)
+    check_file(out, table="sketches", inputs=inputs)
+    check_file(_refused_beside(out), table=QUARANTINE.name, inputs=inputs)
+
+
+def _refused_beside(out: Path) -> Path:
+    return out.with_name(f"{out.name}.quarantine.parquet")
 
 
 def _iso(time_us: int) -> str:

@@ -14,6 +14,7 @@ import os
 import threading
 from collections import Counter
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -22,6 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from spiritsafe.errors import EnvironmentFault
 from spiritsafe.events.beside import quarantine_table
 from spiritsafe.events.model import REQUESTS, Rejected, Shard
 from spiritsafe.events.sources import ReadOptions, read_shard
@@ -41,6 +43,12 @@ ROW: Final = "_row"
 """Shard number times 2**32 plus the row's place in it: which of two rows with one id came first."""
 POSITION: Final = "_position"
 """Where the row stands in its file, as in the quarantine: row, line or message number."""
+
+
+class WorkerKilledError(EnvironmentFault):
+    """A process that read and sketched was killed: most often by the system, for want of memory."""
+
+    code = "sketch.worker"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +112,8 @@ def write_sketches(
     ------
     InputError
         A file turned out to be broken (truncated, say) while it was read. The caller discards `task.out`.
+    WorkerKilledError
+        A worker process was killed.
     """
     total = SketchReport()
 
@@ -128,6 +138,11 @@ def write_sketches(
                 waiting = _collect(waiting, done)
         while waiting:
             waiting = _collect(waiting, done)
+    except BrokenProcessPool as error:
+        raise WorkerKilledError(
+            "a process that read the log was killed, most likely because memory ran out",
+            hint="lower --workers or free memory, then run it again",
+        ) from error
     finally:
         pool.shutdown(cancel_futures=True)
     return total

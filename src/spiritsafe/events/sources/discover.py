@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -19,13 +19,13 @@ from spiritsafe.events.model import REQUESTS, Batch, Shard, TableSchema
 from spiritsafe.events.sources.errors import (
     ColumnTypeError,
     MixedInputError,
-    NaiveTimeError,
     NoRowsError,
     missing_columns,
+    naive_time,
 )
 from spiritsafe.events.sources.parquet import check_extent, check_names, parquet_file, raw_groups, row_group_ranges
 from spiritsafe.events.sources.sniff import SAMPLE_ROWS, Kind, kind_of
-from spiritsafe.events.sources.storage import BLOCK_BYTES, File, expand, opened, sha256
+from spiritsafe.events.sources.storage import BLOCK_BYTES, File, expand_told, opened, sha256
 from spiritsafe.events.sources.tabular import shaped
 from spiritsafe.events.validate import conform_rows
 from spiritsafe.files import SCHEMA_KEY, SchemaError, check_tag
@@ -56,6 +56,8 @@ class Source:
         `parquet`, `jsonl`, `csv`, `otlp`, `litellm`, `chat`, `glasswally`, `sketches`, `sql`, or `mixed`.
     columns
         The contract's columns that the first rows have, in its order: what the source can fill.
+    passed_over
+        Files of the folders given that are no logs by their names, and were not opened.
     """
 
     shards: tuple[Shard, ...]
@@ -63,6 +65,7 @@ class Source:
     files: tuple[File, ...]
     options: ReadOptions
     columns: tuple[str, ...] = ()
+    passed_over: tuple[str, ...] = ()
     digests: dict[str, str] = field(default_factory=dict)
 
     def inputs(self) -> list[tuple[str, str, int]]:
@@ -101,11 +104,11 @@ def open_source(paths: str | Path | Sequence[str | Path], options: ReadOptions) 
 
 def open_table(paths: str | Path | Sequence[str | Path], options: ReadOptions, schema: TableSchema) -> Source:
     """`open_source` for any contract table."""
-    files = expand(paths, options)
+    files, passed = expand_told(paths, options)
     if options.sql is not None:
         from spiritsafe.events.sources.query import query_source
 
-        return query_source(files, options, schema)
+        return replace(query_source(files, options, schema), passed_over=passed)
     looked = [found for file in files if (found := _Looked.at(file, options, schema)) is not None]
     if not looked:
         others = " and the others" if len(files) > 1 else ""
@@ -120,6 +123,7 @@ def open_table(paths: str | Path | Sequence[str | Path], options: ReadOptions, s
         files=tuple(files),
         options=options,
         columns=tuple(name for name in schema.by_name if name in have),
+        passed_over=passed,
         digests={found.file.url: found.digest for found in looked if found.digest},
     )
 
@@ -246,14 +250,7 @@ def _check_types(url: str, arrow: pa.Schema, options: ReadOptions, schema: Table
             )
         is_time = pa.types.is_timestamp(column.type) and pa.types.is_timestamp(kind)
         if is_time and kind.tz is None and not options.timezone:
-            raise _naive(url, name)
-
-
-def _naive(url: str, name: str) -> NaiveTimeError:
-    return NaiveTimeError(
-        f"{url}: {name} has no offset from UTC",
-        hint="say in which zone the log was written: --timezone UTC, or --timezone America/New_York",
-    )
+            raise naive_time(url, name)
 
 
 # --- line formats -----------------------------------------------------------------------------------------
@@ -292,7 +289,7 @@ def _judged(url: str, batch: Batch, schema: TableSchema, count: int) -> tuple[st
     """The contract columns of a sample; an error where every row of it fails for want of a time zone."""
     naive = [row for row in batch.rejected if row.code == "events.naive_time"]
     if naive and not batch.table.num_rows and len(naive) >= min(count, len(batch.rejected)):
-        raise _naive(url, "time" if "time" in schema.by_name else "a time")
+        raise naive_time(url, "time" if "time" in schema.by_name else "a time")
     return tuple(name for name in schema.by_name if name in batch.table.schema.names)
 
 

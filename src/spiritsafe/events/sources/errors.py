@@ -95,6 +95,14 @@ class StorageError(EnvironmentFault):
     code = "events.storage"
 
 
+def naive_time(where: str, name: str) -> NaiveTimeError:
+    """The error for a file, or a query's result, whose times do not say in which zone they are."""
+    return NaiveTimeError(
+        f"{where}: {name} has no offset from UTC",
+        hint="say in which zone the log was written: --timezone UTC, or --timezone America/New_York",
+    )
+
+
 def missing_columns(
     where: str, missing: Iterable[str], present: Iterable[str], *, what: str = "column", quote: bool = True
 ) -> MissingColumnsError:

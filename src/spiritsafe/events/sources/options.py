@@ -8,14 +8,16 @@ from __future__ import annotations
 import time
 import zoneinfo
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from spiritsafe.events.sources.errors import TimezoneError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping as Dict
+    from pathlib import Path
 
     from spiritsafe.events.mapping import Mapping
+    from spiritsafe.settings import Settings
 
 MAX_ROWS: Final = 65_536
 """Rows in a batch, at most."""
@@ -51,6 +53,8 @@ class ReadOptions:
         Passed to fsspec as they are, e.g. `{"endpoint_url": "https://minio.example"}`.
     columns
         Read these columns only (contract or extra names; required ones always); None reads all.
+    memory_limit_bytes, temp_dir
+        What a query may use: memory, and the folder for what does not fit in it (None: the system's).
 
     Raises
     ------
@@ -68,6 +72,8 @@ class ReadOptions:
     format: str | None = None
     storage_options: Dict[str, str] = field(default_factory=dict)
     columns: tuple[str, ...] | None = None
+    memory_limit_bytes: int = 3 << 30
+    temp_dir: Path | None = None
 
     def __post_init__(self) -> None:
         if self.timezone is None:
@@ -78,6 +84,16 @@ class ReadOptions:
             raise TimezoneError(
                 f"{self.timezone!r} is not a time zone", hint="use an IANA name such as Europe/Paris or UTC"
             ) from error
+
+    @classmethod
+    def under(cls, settings: Settings, **chosen: Any) -> ReadOptions:
+        """Options where the operator's settings hold: time zone, memory, temporary folder; `chosen` as given."""
+        return cls(
+            timezone=settings.timezone,
+            memory_limit_bytes=settings.memory_limit_bytes,
+            temp_dir=settings.temp_dir,
+            **chosen,
+        )
 
     def latest_us(self) -> int:
         """The latest time that a request can have: a day from now, for clocks that run ahead."""

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from spiritsafe.events.model import REQUESTS, Batch, Shard, TableSchema
 from spiritsafe.events.sources.delimited import read_delimited
+from spiritsafe.events.sources.errors import naive_time
 from spiritsafe.events.sources.jsonl import read_document, read_lines
 from spiritsafe.events.sources.parquet import raw_groups, read_groups
 from spiritsafe.events.sources.protobuf import read_messages
@@ -55,8 +56,20 @@ def read_table_shard(shard: Shard, options: ReadOptions, schema: TableSchema) ->
         for batch, first in raw_groups(shard, options, None if options.columns is None else {*options.columns}):
             yield Batch(batch, np.arange(first, first + batch.num_rows, dtype=np.int64))
         return
-    for rows in _raw(container, dialect, shard, options, schema):
-        yield conform_rows(rows, shard.url, options, schema=schema)
+    for number, rows in enumerate(_raw(container, dialect, shard, options, schema)):
+        batch = conform_rows(rows, shard.url, options, schema=schema)
+        # A file's first rows are judged when it is opened; a query is run only now.
+        if container == "sql" and not number and _all_naive(batch):
+            raise naive_time("the query's result", "time")
+        yield batch
+
+
+def _all_naive(batch: Batch) -> bool:
+    return (
+        bool(batch.rejected)
+        and not batch.table.num_rows
+        and all(row.code == "events.naive_time" for row in batch.rejected)
+    )
 
 
 def _raw(container: str, dialect: str, shard: Shard, options: ReadOptions, schema: TableSchema) -> Iterator[RawRows]:

@@ -39,6 +39,10 @@ _OTHER_COMPRESSION: Final[tuple[tuple[bytes, str], ...]] = (
     (b"\x04\x22\x4d\x18", "lz4"),
     (b"PK\x03\x04", "zip"),
 )
+_NO_LOGS: Final = frozenset({".md", ".rst", ".crc", ".md5", ".sha1", ".sha256", ".sha512", ".asc", ".sig"})
+_SUMS: Final = frozenset({"MD5SUMS", "SHA1SUMS", "SHA256SUMS", "SHA512SUMS"})
+_FOR_PEOPLE: Final = frozenset({"README", "LICENSE", "LICENCE", "NOTICE", "CHANGELOG", "COPYING"})
+_PROSE: Final = frozenset({"", ".txt", ".html", ".pdf"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +61,7 @@ def is_remote(url: str) -> bool:
 def expand(paths: str | Path | Sequence[str | Path], options: ReadOptions) -> list[File]:
     """Every file that the paths, folders, globs and URLs stand for, once each, in order.
 
-    Folders are walked to the bottom; names that begin with a dot or an underscore (`_SUCCESS`, `.crc`) are
-    not data.
+    Folders are walked to the bottom. What is plainly no log by its name is passed over there: see `no_log`.
 
     Raises
     ------
@@ -67,39 +70,90 @@ def expand(paths: str | Path | Sequence[str | Path], options: ReadOptions) -> li
     StorageError
         A store or folder cannot be listed.
     """
+    return expand_told(paths, options)[0]
+
+
+def expand_told(paths: str | Path | Sequence[str | Path], options: ReadOptions) -> tuple[list[File], tuple[str, ...]]:
+    """`expand`, and what was passed over in folders, globs and stores, so that it can be said."""
     given = [paths] if isinstance(paths, str | Path) else list(paths)
     files: dict[str, File] = {}
+    passed: dict[str, None] = {}
     for path in map(str, given):
-        found = _expand_remote(path, options) if is_remote(path) else _expand_local(path)
+        found, others = _expand_remote(path, options) if is_remote(path) else _expand_local(path)
         if not found:
-            raise PathError(f"nothing to read at {path}", hint="give a file, a folder, a quoted glob or a URL")
+            besides = f" but {passed_over(others)}" if others else ""
+            raise PathError(f"nothing to read at {path}{besides}", hint="give a file, a folder, a quoted glob or a URL")
         files |= {file.url: file for file in found}
+        passed |= dict.fromkeys(others)
     if not files:
         raise PathError("no path was given", hint="give a file, a folder, a quoted glob or a URL")
-    return list(files.values())
+    return list(files.values()), tuple(name for name in passed if name not in files)
 
 
-def _expand_local(path: str) -> list[File]:
+def passed_over(names: Sequence[str]) -> str:
+    """How many files were passed over and which, for a person.
+
+    Examples
+    --------
+    >>> passed_over(["logs/README.txt"])
+    '1 file that is no log by its name: README.txt'
+    >>> passed_over([f"logs/.{n}.crc" for n in range(9)])
+    '9 files that are no logs by their names: .0.crc, .1.crc, .2.crc ...'
+    """
+    shown = ", ".join(Path(name).name for name in names[:3]) + (" ..." if len(names) > 3 else "")
+    one = len(names) == 1
+    words = "file that is no log by its name" if one else "files that are no logs by their names"
+    return f"{len(names):,} {words}: {shown}"
+
+
+def _expand_local(path: str) -> tuple[list[File], list[str]]:
     place = Path(path.removeprefix("file://"))
     try:
         if place.is_dir():
-            names = sorted(p for p in place.rglob("*") if not _hidden(p.relative_to(place)) and p.is_file())
-        elif place.exists():
-            names = [place]
-        else:
-            hits = sorted(glob.glob(str(place), recursive=True))  # noqa: PTH207 - Path.glob takes no absolute pattern
-            return [file for hit in hits for file in _expand_local(hit) if not _hidden(Path(Path(hit).name))]
-        return [File(str(name), name.stat().st_size) for name in names]
+            every = sorted(p for p in place.rglob("*") if p.is_file())
+            names = [p for p in every if not no_log(p.relative_to(place))]
+            return _sized(names), [str(p) for p in every if no_log(p.relative_to(place))]
+        if place.exists():
+            return _sized([place]), []
+        files, passed = [], []
+        for hit in sorted(glob.glob(str(place), recursive=True)):  # noqa: PTH207 - Path.glob takes no absolute pattern
+            if no_log(Path(Path(hit).name)):
+                passed.append(hit)
+                continue
+            found, others = _expand_local(hit)
+            files += found
+            passed += others
+        return files, passed
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise StorageError(f"cannot look at {path}: {reason}", hint="check the path and its permissions") from error
 
 
-def _hidden(relative: Path) -> bool:
-    return any(part.startswith((".", "_")) for part in relative.parts)
+def _sized(names: Sequence[Path]) -> list[File]:
+    return [File(str(name), name.stat().st_size) for name in names]
 
 
-def _expand_remote(url: str, options: ReadOptions) -> list[File]:
+def no_log(relative: Path) -> bool:
+    """Whether a path below a folder is plainly no log by its name.
+
+    Hidden, a writer's mark (`_SUCCESS`), a check sum, or prose for people (README, LICENSE, Markdown). Everything
+    else is looked into, and stops the command where it is of no known kind: a log must not be lost unsaid.
+
+    Examples
+    --------
+    >>> [name for name in ("a.jsonl", "README", "notes.md", "README.jsonl", "_SUCCESS", "a.txt", ".a.crc", "x/.git/y")
+    ...  if not no_log(Path(name))]
+    ['a.jsonl', 'README.jsonl', 'a.txt']
+    """
+    if any(part.startswith((".", "_")) for part in relative.parts):
+        return True
+    name, suffix = relative.name.upper(), relative.suffix.lower()
+    if suffix in _NO_LOGS or name in _SUMS:
+        return True
+    return suffix in _PROSE and name.partition(".")[0] in _FOR_PEOPLE
+
+
+def _expand_remote(url: str, options: ReadOptions) -> tuple[list[File], list[str]]:
     with _translated(url, listing=True):
         system, path = _filesystem(url, options.storage_options)
         if any(mark in path for mark in "*?["):
@@ -109,11 +163,15 @@ def _expand_remote(url: str, options: ReadOptions) -> list[File]:
         else:
             details = system.find(path, detail=True)
         root = path.rstrip("/")
-        return [
-            File(system.unstrip_protocol(name), int(info["size"] or 0))
-            for name, info in sorted(details.items())
-            if info["type"] == "file" and not _hidden(Path(name.removeprefix(root).lstrip("/")))
-        ]
+        files, passed = [], []
+        for name, info in sorted(details.items()):
+            if info["type"] != "file":
+                continue
+            if name != path and no_log(Path(name.removeprefix(root).lstrip("/"))):
+                passed.append(system.unstrip_protocol(name))
+            else:
+                files.append(File(system.unstrip_protocol(name), int(info["size"] or 0)))
+        return files, passed
 
 
 def _filesystem(url: str, storage_options: Mapping[str, str]) -> tuple[Any, str]:

@@ -1,18 +1,18 @@
-"""Files that are whole or not there: atomic folders and files, scratch, and the schema tag they carry.
+"""Built beside, then swapped in: folders, files and scratch space that a kill cannot leave half done.
 
 A result folder is built beside its destination and swapped in by one `rename`; a kill at any moment leaves
-the old folder or the new one. `staged_folder` also refuses to replace a folder that we did not make. What a
-killed run was working on holds raw rows: the next run removes it, and knows by a lock, which dies with its
-process, that nobody is working on it any more.
+the old folder or the new one. What a killed run was working on holds raw rows: the next run removes it, and knows
+by a lock, which dies with its process, that nobody is working on it any more. Comes from `files.destinations`, which
+says what may be replaced.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
-import errno
 import fcntl
 import glob
+import hashlib
 import os
 import shutil
 import stat
@@ -20,47 +20,36 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from spiritsafe.errors import EnvironmentFault, InputError, UsageError
+from spiritsafe.errors import EnvironmentFault
+from spiritsafe.files.destinations import MARKER, check_folder, fault_of, is_full
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    import pyarrow as pa
-
-SCHEMA_KEY: Final = b"spiritsafe.schema"
-MARKER: Final = ".spiritsafe"
 _AT_FDCWD: Final = -100
 _RENAME_EXCHANGE: Final = 2
+_LONGEST_IN_FULL: Final = 200  # bytes of a name; 255 hold it and what tempfile adds
 
 
-class DestinationError(UsageError):
-    """The output folder exists and was not made by us, or cannot be written."""
+class ScratchError(EnvironmentFault):
+    """The folder for work in progress is not there or cannot be written."""
 
-    code = "files.destination"
-
-
-class SchemaError(InputError):
-    """A file carries no schema tag, another name or an unknown major version."""
-
-    code = "files.schema"
-
-
-class SpaceError(EnvironmentFault):
-    """The disk is full."""
-
-    code = "files.space"
+    code = "files.scratch"
 
 
 @contextlib.contextmanager
-def staged_folder(destination: Path, *, kind: str) -> Iterator[Path]:
+def staged_folder(destination: Path, *, kind: str, inputs: Iterable[str | Path] = ()) -> Iterator[Path]:
     """Build a result folder that appears at `destination` whole, or not at all.
 
     Parameters
     ----------
     destination
-        Where the folder shall be. An earlier result of ours is replaced in one step; anything else is refused.
+        Where the folder shall be. An earlier result of the same kind is replaced in one step, an empty folder
+        used; anything else is refused. A link is followed, and stays.
     kind
         What the folder holds (`scan`, `prove`); written into its marker file.
+    inputs
+        What is read meanwhile: paths, folders, globs. A destination that holds any of it is refused.
 
     Yields
     ------
@@ -69,42 +58,39 @@ def staged_folder(destination: Path, *, kind: str) -> Iterator[Path]:
     Raises
     ------
     DestinationError
-        `destination` exists and is not a result of ours.
+        `destination` may not be replaced, or cannot be a folder. Nothing was done yet.
+    WriteError, SpaceError
+        It cannot be written; what was there is untouched.
     """
-    destination = destination.absolute()
-    if destination.exists() and not (destination / MARKER).is_file():
-        if not destination.is_dir() or any(destination.iterdir()):
-            raise DestinationError(
-                f"{destination} exists and is not a spiritsafe result",
-                hint="choose a new folder for --out, or move that one away",
-            )
-        destination.rmdir()
+    destination = check_folder(destination, kind=kind, inputs=inputs)
     try:
         destination.parent.mkdir(parents=True, exist_ok=True)
-        staging, lock = _fresh_folder(destination.parent, f".{destination.name}.", ".part")
+        staging, lock = _fresh_folder(destination.parent, _prefix(destination), ".part")
     except OSError as error:
-        raise DestinationError(
-            f"cannot write beside {destination}: {error.strerror}", hint="choose a folder you may write to"
-        ) from error
+        raise fault_of(error, destination) from error
     try:
         (staging / MARKER).write_text(f"{kind}\n", encoding="utf-8")
         yield staging
         _flush_tree(staging)
         _swap_in(staging, destination)
     except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise SpaceError(
-                f"no space left while writing {destination}",
-                hint="free some space or point --out and TMPDIR at another disk; the old result is untouched",
-            ) from error
+        # The block also reads; only what is said of our own folder, or of a full disk, is the destination's fault.
+        if is_full(error) or str(error.filename).startswith(str(staging)):
+            raise fault_of(error, destination) from error
         raise
     finally:
         shutil.rmtree(staging, ignore_errors=True)
         os.close(lock)
 
 
+def _prefix(destination: Path) -> str:
+    """How names begin of what is built beside `destination`: hidden, the same on every run, never too long."""
+    name = os.fsencode(destination.name)
+    return f".{destination.name}." if len(name) <= _LONGEST_IN_FULL else f".{hashlib.sha256(name).hexdigest()}."
+
+
 @contextlib.contextmanager
-def scratch_folder(parent: Path | None = None) -> Iterator[Path]:
+def scratch_folder(parent: Path | None, *, prefix: str = "spiritsafe-") -> Iterator[Path]:
     """A folder for work in progress that only we may enter (0700), gone when the block ends.
 
     What killed runs left in the same place is removed first.
@@ -112,13 +98,30 @@ def scratch_folder(parent: Path | None = None) -> Iterator[Path]:
     Parameters
     ----------
     parent
-        Where; made when it is not there. None is the system's temporary folder.
+        Where it goes (the setting `temp_dir`); the system's temporary folder where None.
+    prefix
+        How its name begins.
+
+    Raises
+    ------
+    ScratchError
+        `parent` is not there or cannot be written.
+    SpaceError
+        The disk became full while the block ran.
     """
-    parent = Path(tempfile.gettempdir()) if parent is None else parent
-    parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder, lock = _fresh_folder(parent, "spiritsafe-", ".scratch")
+    try:
+        folder, lock = _fresh_folder(Path(tempfile.gettempdir()) if parent is None else parent, prefix, ".scratch")
+    except OSError as error:
+        raise ScratchError(
+            f"cannot make a work folder in {parent or 'the temporary folder'}: {error.strerror}",
+            hint="set SPIRITSAFE_TEMP_DIR, or TMPDIR, to a folder that is there and that you may write to",
+        ) from error
     try:
         yield folder
+    except OSError as error:
+        if is_full(error):
+            raise fault_of(error, None) from error
+        raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(lock)
@@ -135,10 +138,15 @@ def _fresh_folder(parent: Path, prefix: str, suffix: str) -> tuple[Path, int]:
     while True:
         folder = Path(tempfile.mkdtemp(prefix=prefix, suffix=suffix, dir=parent))
         # Another run that sweeps may take a folder that is not locked yet for abandoned; then we make another.
-        with contextlib.suppress(FileNotFoundError):
+        try:
             lock = _lock(folder)
-            if lock is not None:
-                return folder, lock
+        except FileNotFoundError:
+            continue
+        except OSError:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        if lock is not None:
+            return folder, lock
 
 
 def _lock(folder: Path) -> int | None:
@@ -203,10 +211,19 @@ def staged_file(destination: Path) -> Iterator[Path]:
     """A path to write to; when the block ends well it becomes `destination` in one step, flushed to disk.
 
     Its mode is what the umask leaves, and never wider than that of the file that it replaces.
+
+    Raises
+    ------
+    DestinationError, WriteError, SpaceError
+        There can be no such file, or it cannot be written; what was there is untouched.
     """
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    # A folder and not a file: engines write beside the path they are given, and that too must be swept up.
-    folder, lock = _fresh_folder(destination.parent, f".{destination.name}.", ".part")
+    destination = Path(os.path.realpath(destination))
+    try:
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        # A folder and not a file: engines write beside the path they are given, and that too must be swept up.
+        folder, lock = _fresh_folder(destination.parent, _prefix(destination), ".part")
+    except OSError as error:
+        raise fault_of(error, destination) from error
     staged = folder / destination.name
     try:
         yield staged
@@ -215,43 +232,19 @@ def staged_file(destination: Path) -> Iterator[Path]:
         if destination.exists():
             staged.chmod(stat.S_IMODE(staged.stat().st_mode) & stat.S_IMODE(destination.stat().st_mode))
         staged.replace(destination)
+    except OSError as error:
+        if is_full(error) or str(error.filename).startswith(str(folder)):
+            raise fault_of(error, destination) from error
+        raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(lock)
 
 
 def write_atomically(path: Path, data: bytes, *, mode: int = 0o666) -> None:
-    """Replace one file's bytes whole, flushed to disk before it is visible. The umask applies to `mode`."""
+    """Replace one file's bytes whole, flushed to disk before it is visible. The umask applies to `mode`.
+
+    Raises as `staged_file`.
+    """
     with staged_file(path) as staged, os.fdopen(os.open(staged, os.O_WRONLY | os.O_CREAT, mode), "wb") as file:
         file.write(data)
-
-
-def tagged(schema: pa.Schema, tag: str, extra: dict[str, str] | None = None) -> pa.Schema:
-    """`schema` with `spiritsafe.schema=tag` and further metadata."""
-    metadata = {SCHEMA_KEY: tag.encode()}
-    metadata |= {key.encode(): value.encode() for key, value in (extra or {}).items()}
-    return schema.with_metadata({**(schema.metadata or {}), **metadata})
-
-
-def write_parquet(table: pa.Table, path: Path, tag: str, extra: dict[str, str] | None = None) -> None:
-    """Write one tagged Parquet file (zstd)."""
-    import pyarrow.parquet as pq
-
-    pq.write_table(table.replace_schema_metadata(tagged(table.schema, tag, extra).metadata), path, compression="zstd")
-
-
-def check_tag(metadata: dict[bytes, bytes] | None, name: str, major: int, *, where: str) -> None:
-    """Refuse a file whose tag is of another table or of a major version that we do not know.
-
-    Raises
-    ------
-    SchemaError
-        With what the file says and what was wanted.
-    """
-    tag = (metadata or {}).get(SCHEMA_KEY, b"").decode("utf-8", "replace")
-    found_name, _, version = tag.partition("/")
-    if found_name != name or version.partition(".")[0] != str(major):
-        raise SchemaError(
-            f"{where} says it is {tag or 'nothing we wrote'!r}; wanted {name}/{major}.x",
-            hint=f"give a {name} file written by this version, or update spiritsafe",
-        )
