@@ -368,4 +368,4 @@ def _path(path: str | Path | None) -> str | None:
 
 def _input_files(log: Sequence[tuple[str, str, int]], beside: Beside) -> list[InputFile]:
     read = [InputFile(path=p, sha256=digest, size_bytes=size) for p, digest, size in log]
-    return read + [InputFile(path=p, sha256=digest, size_bytes=size) for p, digest, size in beside.files]
+    return read + [InputFile(path=p, sha256=digest, size_bytes=size, table=t) for t, p, digest, size in beside.files]

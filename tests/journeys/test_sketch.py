@@ -349,6 +349,7 @@ def test_the_run_names_every_file_of_a_table_that_is_a_folder(run, day, tmp_path
         "1.parquet",
         "known.csv",
     ]
+    assert [one["table"] for one in inputs] == ["", "accounts", "accounts", "labels"]
     assert all(len(one["sha256"]) == 64 for one in inputs)
     assert [one["size_bytes"] for one in inputs[1:]] == [
         *((tmp_path / "accounts" / f"{number}.parquet").stat().st_size for number in range(2)), 0,

@@ -22,6 +22,7 @@ from spiritsafe.proving.inject import PlanError
 from spiritsafe.proving.inject_log import NoTextError, TooFewAccountsError, copy_log
 from spiritsafe.proving.inject_plant import Planted, fresh_address, fresh_like, plant
 from spiritsafe.proving.inject_result import InjectResult
+from spiritsafe.proving.inject_sentence import digests_of
 from tests.proving.own_log import DAY_US, write_log
 from tests.proving.trials import Detector, column, own_accounts, run_grid, speak
 
@@ -39,6 +40,19 @@ def test_the_copy_is_the_log_and_the_log_is_left_alone(own_log, tmp_path):
     assert pa.concat_tables([pq.read_table(path) for path in log.files]).num_rows == original.num_rows == log.requests
     assert log.accounts == 60
     assert log.days == pytest.approx(6, abs=0.2)
+
+
+def test_a_table_of_several_files_is_copied_and_known_again_by_one_digest(own_log, tmp_path):
+    accounts = pq.read_table(own_log[1])
+    (tmp_path / "accounts").mkdir()
+    for number in range(2):
+        pq.write_table(accounts.slice(number * 30, 30), tmp_path / "accounts" / f"{number}.parquet")
+    given = {"accounts": str(tmp_path / "accounts")}
+    log = copy_log([str(own_log[0])], given, tmp_path / "copy", options=ReadOptions(), seed=0)
+    files = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (tmp_path / "accounts").iterdir()]
+    assert log.tables == digests_of(("accounts", sha256) for sha256 in files) != {}
+    assert log.profiles is not None
+    assert log.profiles.num_rows > 0
 
 
 def test_planted_names_are_nobody_elses(own_log, copied):

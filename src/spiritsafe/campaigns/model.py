@@ -151,11 +151,15 @@ class Group(_Value, frozen=True):
 
 
 class InputFile(_Value, frozen=True):
-    """A file that was read, so that the run can be repeated on the same bytes."""
+    """A file that was read, so that the run can be repeated on the same bytes.
+
+    `table` is empty for the log; else the table beside it that the file is of, or is one of many of.
+    """
 
     path: str
     sha256: str
     size_bytes: int
+    table: str = ""
 
 
 class MissingColumn(_Value, frozen=True):

@@ -48,18 +48,17 @@ def pseudonymise(
       spiritsafe sketch requests.parquet --out sketches.parquet
       spiritsafe identity pseudonymise accounts.csv --kind accounts --like sketches.parquet --out accounts.parquet
     """
-    import msgspec
-
     from spiritsafe.cli.reading import read_options
     from spiritsafe.events.beside import SIDES, shareable
     from spiritsafe.events.identity import open_pseudonymiser
     from spiritsafe.files import check_file, staged_file, write_parquet
+    from spiritsafe.settings import load_settings
 
-    hide = open_pseudonymiser(session.settings, like=None if like is None else _names_in(like))
-    settings = msgspec.structs.replace(session.settings, timezone=timezone or session.settings.timezone)
-    options = read_options(settings, map_path=map_path, sql=None, format_=None, storage=(), keep_raw=False)
     schema = SIDES[kind.replace("-", "_")]
-    check_file(out, table=schema.name, inputs=[table])
+    check_file(out, table=schema.name, inputs=[table, *([like] if like else []), session.settings.home])
+    settings = load_settings({"home": session.settings.home, "timezone": timezone})
+    hide = open_pseudonymiser(settings, like=None if like is None else _names_in(like))
+    options = read_options(settings, map_path=map_path, sql=None, format_=None, storage=(), keep_raw=False)
     rows, left_out, refused = shareable(table, schema, options, hide)
     with staged_file(out) as staged:
         write_parquet(rows, staged, schema.tag, hide.metadata())

@@ -12,7 +12,7 @@ from spiritsafe.cli.reading import reading_options
 from spiritsafe.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from spiritsafe.campaigns.model import InputFile
     from spiritsafe.pipeline import ScanResult
@@ -76,7 +76,7 @@ def scan(
     settings = load_settings({**flags, "timezone": given.pop("timezone")})
     check_folder(Path(out), kind="scan", inputs=[one for one in (given["map_path"], injected) if one is not None])
     tables = {name: given.pop(name) for name in ("accounts", "account_events", "attestations", "known")}
-    limit = _detection_limit(injected, tables) if injected else ASK_INJECT
+    limit = _detection_limit(injected) if injected else ASK_INJECT
     with progress_bar(show=not quiet and not as_json) as progress:
         found = find_campaigns(
             requests,
@@ -101,12 +101,12 @@ class InjectedError(InputError):
     code = "cli.injected"
 
 
-def _detection_limit(injected: str, tables: Mapping[str, str | None]) -> Callable[[Sequence[InputFile]], str]:
+def _detection_limit(injected: str) -> Callable[[Sequence[InputFile]], str]:
     """From the folder of an earlier `prove inject` (or its `inject.json`), the sentence for a scan of these files."""
     import msgspec
 
     from spiritsafe.proving.inject_result import InjectResult
-    from spiritsafe.proving.inject_sentence import sentence_beside
+    from spiritsafe.proving.inject_sentence import digests_of, sentence_beside
 
     path = Path(injected)
     file = path / "inject.json" if path.is_dir() else path
@@ -118,9 +118,8 @@ def _detection_limit(injected: str, tables: Mapping[str, str | None]) -> Callabl
         ) from error
 
     def told(read: Sequence[InputFile]) -> str:
-        names = {path: name for name, path in tables.items() if path is not None}
-        log = [one.sha256 for one in read if one.path not in names]
-        beside = {names[one.path]: one.sha256 for one in read if names.get(one.path, "known") != "known"}
+        log = [one.sha256 for one in read if not one.table]
+        beside = digests_of((one.table, one.sha256) for one in read if one.table not in ("", "labels"))
         return sentence_beside(result, log, beside)
 
     return told

@@ -45,7 +45,7 @@ _ONE_ROW_AN_ACCOUNT: Final = frozenset({"accounts", "labels"})
 class Beside:
     """What was read beside the log. A table that was not given is None.
 
-    `files` are (path, SHA-256 in hex, bytes) of every file.
+    `files` are (table, path, SHA-256 in hex, bytes) of every file.
     """
 
     accounts: pa.Table | None
@@ -53,7 +53,7 @@ class Beside:
     attestations: pa.Table | None
     labels: pa.Table | None
     quarantine: pa.Table
-    files: tuple[tuple[str, str, int], ...]
+    files: tuple[tuple[str, str, str, int], ...]
 
     @property
     def observable(self) -> frozenset[str]:
@@ -104,7 +104,7 @@ def read_beside(
     }
     tables: dict[str, pa.Table | None] = dict.fromkeys(given)
     refused: list[Rejected] = []
-    files: list[tuple[str, str, int]] = []
+    files: list[tuple[str, str, str, int]] = []
     for name, (path, schema) in given.items():
         if path is None:
             continue
@@ -115,7 +115,7 @@ def read_beside(
             table, repeated = one_row_an_account(table, str(path))
             refused += repeated
         tables[name] = _complete(table, schema)
-        files += found.inputs
+        files += [(name, *one) for one in found.inputs]
     return Beside(**tables, quarantine=quarantine_table(refused), files=tuple(files))
 
 

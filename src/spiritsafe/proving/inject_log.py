@@ -16,7 +16,7 @@ import numpy as np
 from spiritsafe.errors import InputError
 from spiritsafe.events.model import ACCOUNT_EVENTS, ACCOUNTS, ATTESTATIONS, REQUESTS
 from spiritsafe.files import tagged, write_parquet
-from spiritsafe.proving.inject_sentence import digest_of
+from spiritsafe.proving.inject_sentence import digest_of, digests_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -148,7 +148,7 @@ def _copy_beside(
         labels=None,
         options=replace(options, sql=None, format=None, columns=None),
     )
-    digests = {path: sha256 for path, sha256, _ in read.files}
+    digests = digests_of((name, sha256) for name, _, sha256, _ in read.files)
     copied, known, profiles = {}, {}, None
     for name, table, schema in (
         ("accounts", read.accounts, ACCOUNTS),
@@ -159,7 +159,7 @@ def _copy_beside(
             continue
         # Columns that the file did not have come back empty: a planted account must not have what nobody has.
         filled = [n for n in schema.by_name if n in schema.required or table[n].null_count < table.num_rows]
-        copied[name], known[name] = work / f"{name}.parquet", digests[str(tables[name])]
+        copied[name], known[name] = work / f"{name}.parquet", digests[name]
         write_parquet(table.select(filled), copied[name], schema.tag)
         if name == "accounts":
             profiles = table.select(filled)

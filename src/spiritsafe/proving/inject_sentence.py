@@ -24,6 +24,14 @@ def digest_of(files: Iterable[str]) -> str:
     return hashlib.sha256(repr(sorted(files)).encode()).hexdigest()
 
 
+def digests_of(files: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The digest of each table, from (table, SHA-256) of its files: of one file its own, else as a log's."""
+    found: dict[str, list[str]] = {}
+    for table, sha256 in files:
+        found.setdefault(table, []).append(sha256)
+    return {table: held[0] if len(held) == 1 else digest_of(held) for table, held in found.items()}
+
+
 def common_from(accounts: int) -> int:
     """The smallest campaign, planted in a log of `accounts` accounts, whose traits would be too common to tie it.
 

@@ -47,9 +47,8 @@ def said_in_order(plan: Plan, workers: int) -> Iterator[tuple[int, Said]]:
     _shared.append(plan)
     try:
         # A `multiprocessing.Pool` would wait for ever for what a killed worker was to say.
-        with ProcessPoolExecutor(
-            workers, mp_context=multiprocessing.get_context("fork"), initializer=leave_with_parent
-        ) as pool:
+        fork = multiprocessing.get_context("fork")
+        with ProcessPoolExecutor(workers, mp_context=fork, initializer=leave_with_parent) as pool:
             waiting: deque[tuple[int, Future[Said]]] = deque()
             for at in bounds:
                 waiting.append((at[0], pool.submit(_say, at)))
