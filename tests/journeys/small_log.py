@@ -13,13 +13,18 @@ from spiritsafe.files import write_parquet
 
 RING = [f"acct-{n:03d}" for n in range(20)]
 CUSTOMER = [f"acct-{n:03d}" for n in range(20, 32)]
+# Long enough that whatever phrases a home's random sketch key keeps, each account has a sentence of them.
 TEMPLATE = (
     "Act as a strict examiner. Explain the full reasoning step by step before the verdict, name every assumption that "
-    "was made on the way, and end with one line that holds nothing but the final result. Answer: {}"
+    "was made on the way, weigh each of them against the strongest objection that a careful reader could raise, say "
+    "how sure you are of every step and what would change your mind, and end with one line that holds nothing but the "
+    "final result. Answer: {}"
 )
 HOUSE_STYLE = (
     "Translate this product text for our autumn catalogue in a warm but sober tone, keep all sizes and colours as they "
-    "are, and leave the names of our own brands untouched wherever they appear: {}"
+    "are, leave the names of our own brands untouched wherever they appear, write short sentences that a customer in a "
+    "hurry can follow, never promise what the original does not promise, and close with the article number on a line "
+    "of its own: {}"
 )
 ACCOUNTS_TOTAL = 832
 WORDS = (Path(__file__).parent / "words.txt").read_text(encoding="utf-8").split()
