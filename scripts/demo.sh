@@ -14,8 +14,7 @@ echo "composing traffic whose truth we know -> $traffic"
 echo
 echo "scanning it, without the truth -> $findings"
 .venv/bin/spiritsafe scan "$traffic/requests.parquet" --accounts "$traffic/accounts.parquet" \
-  --account-events "$traffic/account_events.parquet" --attestations "$traffic/attestations.parquet" \
-  --out "$findings"
+  --attestations "$traffic/attestations.parquet" --out "$findings"
 
 echo
 echo "done in $((SECONDS - started)) s"
