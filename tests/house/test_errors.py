@@ -8,7 +8,11 @@ import pickle
 import re
 from collections import defaultdict
 
+import pyarrow as pa
+import pytest
+
 from scripts.docs import error_classes
+from spiritsafe.cli.main import main
 from spiritsafe.errors import SpiritsafeError
 from tests.house.repository import ROOT, files, told
 
@@ -68,3 +72,14 @@ def test_every_error_survives_the_way_back_from_a_worker():
         if (type(back), str(back), back.hint) != (kind, "what happened", "what to do"):
             lost.append(kind.__name__)
     assert not lost, f"keep the base's constructor, or define __reduce__: {told(lost)}"
+
+
+def test_too_little_memory_is_an_error_of_the_machine(monkeypatch, capsys):
+    def hungry() -> None:
+        raise pa.ArrowMemoryError("malloc of size 8589934592 failed")
+
+    monkeypatch.setattr("spiritsafe.cli.main.commands.main", lambda *_, **__: hungry())
+    with pytest.raises(SystemExit) as caught:
+        main(["doctor", "log.parquet"])
+    assert caught.value.code == 5
+    assert "[cli.memory]" in capsys.readouterr().err

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from spiritsafe import __version__
-from spiritsafe.errors import SpiritsafeError
+from spiritsafe.errors import EnvironmentFault, SpiritsafeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +36,12 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "prove": ("spiritsafe.cli.prove:prove", "Compose traffic whose truth is known; score, audit, inject."),
     "completion": ("spiritsafe.cli.completion:completion", "Print the shell completion script."),
 }
+
+
+class MemoryFault(EnvironmentFault):
+    """The machine has less memory than the work needs, outside the engine, which has a limit of its own."""
+
+    code = "cli.memory"
 
 
 class _BrokenPipe(Exception):
@@ -100,6 +106,13 @@ def main(arguments: list[str] | None = None) -> None:
     except SpiritsafeError as error:
         _tell(error)
         sys.exit(error.exit_code)
+    except MemoryError:
+        fault = MemoryFault(
+            "there is not enough memory for this; nothing was left half-written",
+            hint="close other programs, lower --workers or memory_limit_bytes, or give the log a part at a time",
+        )
+        _tell(fault)
+        sys.exit(fault.exit_code)
     except click.exceptions.Abort:
         click.echo("stopped; nothing was left half-written", err=True)
         sys.exit(130)

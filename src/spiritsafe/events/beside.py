@@ -112,7 +112,7 @@ def read_beside(
         table = found.rows if namer is None else named(found.rows, namer)
         refused += found.rejected
         if name in _ONE_ROW_AN_ACCOUNT:
-            table, repeated = one_row_an_account(table, str(path))
+            table, repeated = one_row_an_account(table, found.origins)
             refused += repeated
         tables[name] = _complete(table, schema)
         files += [(name, *one) for one in found.inputs]

@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from spiritsafe.events.model import TableSchema
 
-UNKNOWN_POSITION: Final = -1
 REPEATED_ACCOUNT: Final = "events.repeated_account"
 
 
@@ -37,12 +38,14 @@ REPEATED_ACCOUNT: Final = "events.repeated_account"
 class SideTable:
     """A table that was read whole: its rows, those refused, and (path, SHA-256, bytes) of its files.
 
-    The rows' metadata says whether their names are pseudonyms, as the files say.
+    The rows' metadata says whether their names are pseudonyms, as the files say. `origins` says where the rows
+    stand, in their order: a file, and positions in it, as in `Rejected`.
     """
 
     rows: pa.Table
     rejected: list[Rejected]
     inputs: list[tuple[str, str, int]]
+    origins: list[tuple[str, NDArray[np.int64]]]
 
 
 def read_table(
@@ -85,21 +88,26 @@ def read_side_table(
     batches = []
     rejected: list[Rejected] = []
     namings = []
+    origins = []
     for shard in source.shards:
         for batch in read_table_shard(shard, options, schema):
             rejected += batch.rejected
             if batch.table.num_columns:
                 namings.append((shard.url, naming_of(batch.table.schema.metadata)))
                 batches.append(pa.Table.from_batches([batch.table]).replace_schema_metadata())
+                origins.append((shard.url, batch.positions))
     if not batches:
-        return SideTable(schema.arrow(schema.required).empty_table(), rejected, source.inputs())
+        return SideTable(schema.arrow(schema.required).empty_table(), rejected, source.inputs(), [])
     table = pa.concat_tables(batches, promote_options="permissive")
     names = [name for name in schema.by_name if name in table.column_names]
     table = table.select([*names, *(n for n in table.column_names if n not in schema.by_name)])
-    return SideTable(table.replace_schema_metadata(agreed(namings).metadata()), rejected, source.inputs())
+    table = table.replace_schema_metadata(agreed(namings).metadata())
+    return SideTable(table, rejected, source.inputs(), origins)
 
 
-def one_row_an_account(table: pa.Table, source: str) -> tuple[pa.Table, list[Rejected]]:
+def one_row_an_account(
+    table: pa.Table, origins: Sequence[tuple[str, NDArray[np.int64]]]
+) -> tuple[pa.Table, list[Rejected]]:
     """The first row of each `account_id`, and the others refused.
 
     Two rows of one account would count it twice wherever the table is joined, and which of them is right nobody
@@ -109,21 +117,19 @@ def one_row_an_account(table: pa.Table, source: str) -> tuple[pa.Table, list[Rej
     ----------
     table
         A table of which an account may have one row.
-    source
-        The file it came from; stands in `Rejected.source`. Which row it was is not known any more.
+    origins
+        Where its rows stand, as in `SideTable`.
     """
     ids = table["account_id"].combine_chunks().dictionary_encode()
     _, first = np.unique(ids.indices.to_numpy(), return_index=True)
     if len(first) == table.num_rows:
         return table, []
     again = np.delete(np.arange(table.num_rows), first)
+    places = [(url, int(position)) for url, positions in origins for position in positions]
     refused = [
         Rejected(
-            source,
-            UNKNOWN_POSITION,
-            REPEATED_ACCOUNT,
-            f"account_id {name!r} was already seen; the first row with it was kept",
+            *places[row], REPEATED_ACCOUNT, f"account_id {name!r} was already seen; the first row with it was kept"
         )
-        for name in table["account_id"].take(pa.array(again)).to_pylist()
+        for row, name in zip(again, table["account_id"].take(pa.array(again)).to_pylist(), strict=True)
     ]
     return table.take(pa.array(np.sort(first))), refused
