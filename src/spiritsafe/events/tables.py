@@ -126,10 +126,9 @@ def one_row_an_account(
         return table, []
     again = np.delete(np.arange(table.num_rows), first)
     places = [(url, int(position)) for url, positions in origins for position in positions]
-    refused = [
-        Rejected(
-            *places[row], REPEATED_ACCOUNT, f"account_id {name!r} was already seen; the first row with it was kept"
-        )
-        for row, name in zip(again, table["account_id"].take(pa.array(again)).to_pylist(), strict=True)
-    ]
+    refused = []
+    for row, name in zip(again, table["account_id"].take(pa.array(again)).to_pylist(), strict=True):
+        url, position = places[row]
+        reason = f"account_id {name!r} was already seen; the first row with it was kept"
+        refused.append(Rejected(url, position, REPEATED_ACCOUNT, reason))
     return table.take(pa.array(np.sort(first))), refused
