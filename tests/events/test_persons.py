@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import msgspec
 import pytest
 from hypothesis import example, given
@@ -92,7 +94,8 @@ def test_any_bytes_are_a_person_or_a_clear_error(noise, at):
             found: object = read_person(data)
         except SpiritsafeError as error:
             found = error
-        assert isinstance(found, PersonFileError) or data == DATA or found != read_person(DATA) or noise == b""
+        # Blanks around the values are anybody's choice; nothing else may be changed and still be the same person.
+        assert isinstance(found, PersonFileError) or found != read_person(DATA) or json.loads(data) == json.loads(DATA)
 
 
 def test_the_key_is_in_no_repr_and_not_in_the_file():
