@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from benchmarks._page import frame, table
-from spiritsafe.campaigns.grouping import components_by_shared_value
+from spiritsafe.campaigns.grouping import components
 from spiritsafe.campaigns.holdings import GROUP_MINIMUM, Holdings, weigh
 from spiritsafe.engine import open_engine
 from spiritsafe.events.model import ACCOUNTS
@@ -109,7 +109,8 @@ def plain_rule(world: Path) -> dict[str, tuple[int, int]]:
 
 
 def _grouped(holdings: Holdings, accounts: int) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    labels = components_by_shared_value(accounts, holdings.account, holdings.value)
+    # A value is a node beside the accounts: who holds it is linked through it.
+    labels = components(accounts + len(holdings.things), holdings.account, accounts + holdings.value)[:accounts]
     return np.bincount(labels)[labels] >= GROUP_MINIMUM
 
 

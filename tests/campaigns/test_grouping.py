@@ -3,8 +3,10 @@
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
-from spiritsafe.campaigns.grouping import components, components_by_shared_value
+from spiritsafe.campaigns.grouping import components
 
 edges = st.integers(1, 30).flatmap(
     lambda n: st.tuples(st.just(n), st.lists(st.tuples(st.integers(0, n - 1), st.integers(0, n - 1)), max_size=60))
@@ -27,10 +29,16 @@ def test_components_are_those_of_the_slow_way(case):
     assert components(nodes, a, b).tolist() == naive(nodes, pairs)
 
 
-@given(st.integers(1, 20), st.lists(st.tuples(st.integers(0, 19), st.integers(-5, 5)), max_size=40))
-def test_sharing_a_value_is_the_same_as_being_linked_pairwise(accounts, held):
-    held = [(account % accounts, value) for account, value in held]
-    pairs = [(a, b) for a, v in held for b, w in held if v == w]
-    account = np.array([one for one, _ in held], dtype=np.int64)
-    value = np.array([one for _, one in held], dtype=np.int64)
-    assert components_by_shared_value(accounts, account, value).tolist() == naive(accounts, pairs)
+def test_components_of_a_large_graph_are_those_of_scipy():
+    numbers = np.random.default_rng(7)
+    nodes = 20_000
+    for edges_a_node in (0.3, 0.5, 0.6, 3):  # about where one component takes all
+        a, b = numbers.integers(0, nodes, (2, int(edges_a_node * nodes)))
+        _, other = connected_components(coo_matrix((np.ones(len(a)), (a, b)), (nodes, nodes)), directed=False)
+        found = components(nodes, a, b)
+        assert len(set(zip(found.tolist(), other.tolist(), strict=True))) == len(set(other)) == found.max() + 1
+
+
+def test_a_long_chain_in_any_order_is_one_component():
+    order = np.random.default_rng(8).permutation(100_000)
+    assert components(100_000, order[:-1], order[1:]).max() == 0

@@ -58,7 +58,8 @@ def exchanges(requests: ir.Table, members: ir.Table) -> ir.Table:
     The floor cannot tell a relay's innocents from its distiller, so an exchange has its account's probability.
     """
     joined = requests.select("account", "event_id").inner_join(members, "account")
-    return joined.select("campaign_id", "event_id", "probability").order_by(["campaign_id", "event_id"])
+    # By a number, and only then by a name: by two names, sorting took two thirds longer.
+    return joined.order_by(["number", "event_id"]).select("campaign_id", "event_id", "probability")
 
 
 def evidence_values(groups: Sequence[Group], facts: Sequence[GroupFacts]) -> pa.Table:
