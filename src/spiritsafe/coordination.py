@@ -169,9 +169,11 @@ class _Seen:
 def _tie(read: Actions, engine: Engine, *, objects_are_actors: bool | None, tell: Progress) -> _Seen:
     """Acts -> ties: what runs on the engine."""
     if not read.table.num_rows:
+        codes = Counter(read.quarantine["code"].to_pylist())
+        refused = ", ".join(f"{count:,} {code}" for code, count in codes.most_common())
         raise NoActionsError(
-            f"no usable rows: {read.quarantine.num_rows:,} were refused",
-            hint="look at the table, or name other columns with --actor and --object",
+            f"no usable rows: all {codes.total():,} were refused ({refused})" if codes else "the table has no rows",
+            hint="look at the table, or name other columns with --actor, --object and --time",
         )
     tell("tie", 0, 3)
     pairs = engine.keep(steps.acts(engine.table(read.table, "actions")), "acts")

@@ -9,7 +9,6 @@ The rooms are pure; what has an effect (files, keys, the engine) is here and in 
 from __future__ import annotations
 
 import contextlib
-from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +19,7 @@ import pyarrow as pa
 from spiritsafe.campaigns import attested as campaign_attested
 from spiritsafe.campaigns import events as campaign_events
 from spiritsafe.campaigns.background import log_of
-from spiritsafe.campaigns.facts import gather
+from spiritsafe.campaigns.facts import activities_of, gather
 from spiritsafe.campaigns.holdings import tie, weigh
 from spiritsafe.campaigns.labels import with_labels
 from spiritsafe.campaigns.model import InputFile, Verdict
@@ -232,16 +231,9 @@ def _judge(seen: _Seen, engine: Engine, *, first_us: int) -> list[Group]:
     placed["number"] = pa.array([n for n, f in enumerate(seen.facts) for _ in f.accounts], pa.int64())
     members = engine.table(pa.table(placed), "members")
     busy = engine.arrow(campaign_events.activity(seen.requests, members, first_s=first_us // 1_000_000))
-    hourly: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))
-    models: dict[int, set[str]] = defaultdict(set)
-    for row in busy.to_pylist():
-        hourly[row["number"]][row["hour"]] += row["exchanges"]
-        if row["model"] is not None:
-            models[row["number"]].add(row["model"])
-    return [
-        judge(facts, seen.log, models=sorted(models[number]), hourly=sorted(hourly[number].items()))
-        for number, facts in enumerate(seen.facts)
-    ]
+    asked = engine.arrow(campaign_events.prompts(seen.requests, members))
+    activities = activities_of(busy, asked, groups=len(seen.facts))
+    return [judge(facts, seen.log, one) for facts, one in zip(seen.facts, activities, strict=True)]
 
 
 def _lead_back(groups: list[Group], seen: _Seen, engine: Engine) -> tuple[list[Group], ir.Table]:

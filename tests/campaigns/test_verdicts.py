@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from spiritsafe.campaigns.background import RepeatedAccountError, log_of
-from spiritsafe.campaigns.facts import Attested, gather
+from spiritsafe.campaigns.facts import Activity, Attested, gather
 from spiritsafe.campaigns.holdings import tie, weigh
 from spiritsafe.campaigns.model import Axis, AxisStatus, EvidenceKind, Verdict
 from spiritsafe.campaigns.verdicts import campaign_id, decide, judge, membership_probability
@@ -61,15 +61,17 @@ def signals(**more):
     return pa.table({name: pa.array(values, types.get(name)) for name, values in columns.items()})
 
 
-def groups_of(*, things=("client_ip",), phrases=12):
-    """What ties the ring: 20 accounts with habitual phrases in common, and rare things."""
+def groups_of(*, things=("client_ip",), phrases=12, alone=False, observed=ACCOUNTS):
+    """What ties the ring: 20 accounts with habitual phrases in common, and rare things; `alone`, each member has
+    the thing in common with a stranger and with no other member."""
     said = [(account, 70 + phrase) for phrase in range(phrases) for account in RING]
     columns = ("account", "phrase", "requests", "holders")
     habits = pa.table(
         [pa.array([row[0] for row in said], pa.int64()), pa.array([row[1] for row in said], pa.int64()),
          pa.array([18] * len(said), pa.int64()), pa.array([20] * len(said), pa.int64())], names=columns
     )  # fmt: skip
-    held = [(account, thing, "shared") for thing in things for account in RING]
+    held = [(account, thing, f"{account}" if alone else "shared") for thing in things for account in RING]
+    held += [(account + 100, thing, f"{account}") for thing in things for account in RING if alone]
     shared = pa.table(
         {
             "account": pa.array([row[0] for row in held], pa.int64()),
@@ -77,18 +79,18 @@ def groups_of(*, things=("client_ip",), phrases=12):
             "value": pa.array([row[2] for row in held], pa.string()),
             "requests": pa.array([20] * len(held), pa.int64()),
             "holders": pa.array([20] * len(held), pa.int64()),
-            "observed": pa.array([ACCOUNTS] * len(held), pa.int64()),
+            "observed": pa.array([observed] * len(held), pa.int64()),
         }
     )
     holdings = weigh(habits, shared, accounts=ACCOUNTS)
     return gather(tie(holdings, accounts=ACCOUNTS), holdings)
 
 
-def look(*, table=None, observable=ALL_COLUMNS, attestations=None, things=("client_ip",)):
+def look(*, table=None, observable=ALL_COLUMNS, attestations=None, prompts=400, distinct=400, **ties):
     """Judge the ring. Every exchange of an account falls into an attestation that covers its whole window, or none."""
     log = log_of(table or signals(), observable=observable, attested=attestations)
-    (facts,) = groups_of(things=things)
-    return judge(facts, log, models=["m"], hourly=[(0, 400)])
+    (facts,) = groups_of(**ties)
+    return judge(facts, log, Activity(models=("m",), hourly=((0, 400),), prompts=prompts, distinct_prompts=distinct))
 
 
 def test_one_wording_and_one_address_under_twenty_unrelated_names_is_a_campaign():
@@ -97,6 +99,29 @@ def test_one_wording_and_one_address_under_twenty_unrelated_names_is_a_campaign(
     assert len(group.members) == 20
     assert all(member.why for member in group.members)
     assert all(one.bits_content > 0 and one.bits_infrastructure > 0 for one in group.members)
+
+
+def test_a_thing_shared_with_strangers_only_says_nothing_of_the_group():
+    (facts,) = groups_of(alone=True)
+    assert not facts.bits["infrastructure"].any()
+    assert {one.thing for one in facts.shared} == {"phrase"}
+    assert look(alone=True).verdict is Verdict.COORDINATED_UNKNOWN
+
+
+def test_a_sweep_is_what_the_group_asks_once_not_each_account():
+    """Twenty accounts that send the same twenty prompts ask everything twenty times."""
+    quiet = signals(reasoning_elicitation_exchanges=[0] * ACCOUNTS)
+    assert look(table=quiet, distinct=20).axes[1].status is AxisStatus.CONTRADICTED
+    swept = look(table=quiet, prompts=380, distinct=371)
+    assert swept.verdict is Verdict.CAMPAIGN
+    assert swept.axes[1].reason == "371 of their 380 prompts differ from one another"
+    assert look(table=quiet, prompts=90, distinct=90).axes[1].status is AxisStatus.CONTRADICTED
+
+
+def test_rarity_is_told_of_those_accounts_that_the_bits_were_counted_over():
+    phrase, address = look(observed=400).axes[0].evidence
+    assert (phrase.rarity, address.rarity) == ("20 of 500 accounts", "20 of 400 accounts")
+    assert phrase.bits - address.bits == pytest.approx(np.log2(500 / 400), abs=0.11)
 
 
 def test_shared_wording_alone_is_never_a_campaign():
@@ -145,9 +170,18 @@ def test_not_to_know_who_is_verified_is_no_sign_of_concealment():
 def test_only_accounts_that_are_known_are_counted():
     group = look(table=signals(organization_verified=told(RING[:12], value=False)))
     assert group.axes[2].reason == (
-        "the 12 accounts (of 20) whose verification is known appear under 12 names that no contract relates"
+        "none of the 12 accounts (of 20) whose verification is known belongs to a verified organisation"
     )
     assert group.axes[2].evidence[0].accounts == 12
+
+
+def test_several_verified_organisations_are_counted_with_whoever_belongs_to_none():
+    names = ["acme" if n < 4 else "bolt" if n < 7 else None for n in range(ACCOUNTS)]
+    group = look(table=signals(organization_id=names, organization_verified=[n < 7 for n in range(ACCOUNTS)]))
+    assert group.verdict is Verdict.CAMPAIGN
+    assert group.axes[2].reason == (
+        "of the 20 accounts 7 belong to 2 verified organisations (at most 4 to one), 13 to none"
+    )
 
 
 def test_half_of_the_known_in_one_verified_organisation_is_openness():
@@ -159,7 +193,7 @@ def test_half_of_the_known_in_one_verified_organisation_is_openness():
 def test_verified_accounts_without_an_organisation_are_not_one_organisation():
     group = look(table=signals(organization_verified=[True] * ACCOUNTS))
     assert group.axes[2].status is AxisStatus.SUPPORTED
-    assert "20 accounts appear under 20 names" in group.axes[2].reason
+    assert group.axes[2].reason == "none of the 20 accounts belongs to a verified organisation"
     assert outcomes(group)["one customer with many accounts"] == "does_not_fit"
 
 

@@ -154,3 +154,26 @@ def test_nobody_who_shares_anything_is_no_error(tmp_path):
     assert done.exit_code == 0
     assert "No group of 10 or more acts as one." in done.output
     assert members(tmp_path / "out") == set()
+
+
+def test_a_name_cannot_steer_the_terminal(acts, tmp_path):
+    table = pq.read_table(acts)
+    odd = pc.binary_join_element_wise("\x1b[31m\u202e", pc.cast(table["actor"], pa.string()), "\x07", "")
+    pq.write_table(table.set_column(table.column_names.index("actor"), "actor", odd), tmp_path / "odd.parquet")
+    done = run(tmp_path / "odd.parquet", *TIMED, "--out", tmp_path / "out")
+    assert "30 actors: \\x1b[31m\\u202e" in done.output
+    assert all(letter.isprintable() or letter == "\n" for letter in done.output)
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [([], "the table has no rows"), (["a,b", "c,"], "all 2 were refused (1 events.time, 1 events.missing_value)")],
+)
+def test_why_nothing_is_left_is_told(tmp_path, capsys, rows, said):
+    table = tmp_path / "table.csv"
+    table.write_text("\n".join(["who,what", *rows, ""]))
+    asked = ["--actor", "who", "--object", "what", "--time", "what", "--out", str(tmp_path / "out")]
+    with pytest.raises(SystemExit) as caught:
+        main(["coordinate", str(table), *asked])
+    assert caught.value.code == 3
+    assert said in capsys.readouterr().err

@@ -15,7 +15,7 @@ from spiritsafe.campaigns.model import Axis, AxisStatus, Evidence, EvidenceKind
 from spiritsafe.signals.tactics import installed_tactics
 
 if TYPE_CHECKING:
-    from spiritsafe.campaigns.facts import GroupFacts, Log, SharedValue
+    from spiritsafe.campaigns.facts import Activity, GroupFacts, Log, Names, SharedValue
 
 KIND_SHARE: Final = 0.5
 """A kind of evidence supports coordination when at least half of the members have it."""
@@ -26,7 +26,7 @@ TACTIC_LIFT: Final = 2.0
 
 SWEEP_EXCHANGES: Final = 100
 SWEEP_DISTINCT_SHARE: Final = 0.9
-"""A sweep: the group asks hundreds of things and hardly anything twice."""
+"""A sweep: the group together asks hundreds of things and hardly anything twice."""
 
 _KIND_COLUMNS: Final = {
     EvidenceKind.CONTENT: ("prompt",),
@@ -64,7 +64,7 @@ def coordination(facts: GroupFacts, log: Log) -> tuple[Axis, tuple[str, ...]]:
     """Do these accounts act as one? Returns the axis and the kinds of evidence that support it."""
     missing = tuple(column for columns in _KIND_COLUMNS.values() for column in columns if column not in log.observable)
     kinds = tuple(kind for kind, bits in facts.bits.items() if np.mean(bits > 0) >= KIND_SHARE)
-    evidence = tuple(_statement(one, alike, facts, log) for one, alike in _telling(facts.shared))
+    evidence = tuple(_statement(one, alike, facts) for one, alike in _telling(facts.shared))
     if kinds:
         reason = (
             f"at least half of the {len(facts.accounts)} accounts are tied by "
@@ -111,19 +111,19 @@ def _telling(shared: tuple[SharedValue, ...]) -> list[tuple[SharedValue, int]]:
     return [*first_of_thing.values(), *rest][:_SHOWN]
 
 
-def _statement(one: SharedValue, alike: int, facts: GroupFacts, log: Log) -> Evidence:
+def _statement(one: SharedValue, alike: int, facts: GroupFacts) -> Evidence:
     what = f"use the same {alike} habitual phrases" if one.thing == "phrase" and alike > 1 else _THING_WORDS[one.thing]
     return Evidence(
         kind=one.kind,
         statement=f"{len(one.members)} of {len(facts.accounts)} accounts {what}",
         bits=round(one.bits, 1),
         accounts=len(one.members),
-        rarity=f"{one.holders:,} of {log.accounts:,} accounts",
+        rarity=f"{one.holders:,} of {one.observed:,} accounts",
         innocent_explanation=_INNOCENT[one.thing],
     )
 
 
-def extraction(facts: GroupFacts, log: Log) -> Axis:
+def extraction(facts: GroupFacts, log: Log, activity: Activity) -> Axis:
     """Is what they take training data?"""
     if "prompt" not in log.observable:
         return Axis(
@@ -139,12 +139,12 @@ def extraction(facts: GroupFacts, log: Log) -> Axis:
         for tactic in installed_tactics()
         if (found := _tactic_evidence(tactic.text.name, tactic.takes, tactic.innocent, facts, log, others))
     ]
-    distinct = int(facts.of(log, "distinct_prompts").sum())
-    if exchanges >= SWEEP_EXCHANGES and distinct >= SWEEP_DISTINCT_SHARE * exchanges:
+    prompts, distinct = activity.prompts, activity.distinct_prompts
+    if prompts >= SWEEP_EXCHANGES and distinct >= SWEEP_DISTINCT_SHARE * prompts:
         evidence.append(
             Evidence(
                 kind="sweep",
-                statement=f"{distinct:,} of {exchanges:,} prompts are asked once and not again",
+                statement=f"{distinct:,} of their {prompts:,} prompts differ from one another",
                 accounts=len(facts.accounts),
                 innocent_explanation="any program that works through a list of its own",
             )
@@ -152,7 +152,7 @@ def extraction(facts: GroupFacts, log: Log) -> Axis:
     if evidence:
         reason = f"{evidence[0].statement}"
         return Axis(name="extraction", status=AxisStatus.SUPPORTED, reason=reason, evidence=tuple(evidence))
-    reason = "no tactic stands out against the rest of the log, and prompts repeat as people's do"
+    reason = "no tactic stands out against the rest of the log, and the same is asked again and again"
     return Axis(name="extraction", status=AxisStatus.CONTRADICTED, reason=reason)
 
 
@@ -202,7 +202,7 @@ def concealment(facts: GroupFacts, log: Log) -> Axis:
             status=AxisStatus.CONTRADICTED,
             reason=f"{names.largest} of {names.counted} belong to one verified organisation",
         )
-    statement = f"{names.counted} appear under {names.unrelated} names that no contract relates"
+    statement = _unrelated(names)
     return Axis(
         name="concealment",
         status=AxisStatus.SUPPORTED,
@@ -215,4 +215,15 @@ def concealment(facts: GroupFacts, log: Log) -> Axis:
                 innocent_explanation="strangers who only look like one; a company that never had itself verified",
             ),
         ),
+    )
+
+
+def _unrelated(names: Names) -> str:
+    accounts = f"the {names.counted.removeprefix('the ')}"
+    if not names.verified:
+        return f"none of {accounts} belongs to a verified organisation"
+    some = "one verified organisation" if names.organisations == 1 else f"{names.organisations} verified organisations"
+    return (
+        f"of {accounts} {names.verified} belong to {some} (at most {names.largest} to one), "
+        f"{names.known - names.verified} to none"
     )

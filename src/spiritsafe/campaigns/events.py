@@ -156,6 +156,12 @@ def _said(requests: ir.Table, values: ir.Table) -> ir.Table:
     return said.inner_join(phrases, ["account", "phrase"])
 
 
+def prompts(requests: ir.Table, members: ir.Table) -> ir.Table:
+    """How much each group repeats itself: `number`, `prompts` that were there, `distinct_prompts` among them."""
+    rows = requests.select("account", "prompt_hash").inner_join(members, "account")
+    return rows.group_by("number").agg(prompts=rows.prompt_hash.count(), distinct_prompts=rows.prompt_hash.nunique())
+
+
 def activity(requests: ir.Table, members: ir.Table, *, first_s: int) -> ir.Table:
     """How busy each group was: `number`, `hour` (since `first_s`), `model`, `exchanges`."""
     hour = ((epoch_s(requests.time) - first_s) / 3600).floor().cast("int64")

@@ -54,7 +54,7 @@ def headline(verdict: Verdict, members: int, kinds: Sequence[str], exposure: Exp
     tied = f"{members:,} accounts tied by {_list([_KIND_WORDS[kind] for kind in kinds] or ['chains of others'])}"
     match verdict:
         case Verdict.CAMPAIGN:
-            return f"{tied} take {_list(exposure.capabilities[:2]) or 'answers in bulk'} under unrelated names"
+            return f"{tied} take {_list(exposure.capabilities[:2]) or 'answers in bulk'} under no common contract"
         case Verdict.OPEN_COORDINATION:
             return f"{tied} act as one, openly"
         case Verdict.COORDINATED_UNKNOWN:

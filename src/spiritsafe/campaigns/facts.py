@@ -15,6 +15,7 @@ import numpy as np
 from spiritsafe.campaigns.model import EvidenceKind
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from numpy.typing import NDArray
 
     from spiritsafe.campaigns.holdings import Holdings
@@ -25,13 +26,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SharedValue:
-    """A value that several members hold. `members` are positions in the group, not account numbers."""
+    """A value that several members hold. `members` are positions in the group, not account numbers.
+
+    `holders` counts accounts of the whole log, of `observed` for which the thing is known at all.
+    """
 
     thing: str
     label: str
     kind: str
     bits: float
     holders: int
+    observed: int
     members: Ints
 
 
@@ -49,6 +54,19 @@ class Attested:
     def most(self) -> bool:
         """Whether at least half of the account's exchanges are covered: only then it counts as attested."""
         return self.covered * 2 >= self.exchanges
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """What a group did, counted over its requests: the models asked, and (hours since the log's first, exchanges).
+
+    Of `prompts` that were there to be read, `distinct_prompts` differ from one another, whoever sent them.
+    """
+
+    models: tuple[str, ...]
+    hourly: tuple[tuple[int, int], ...]
+    prompts: int
+    distinct_prompts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +93,17 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Under which names a group's members appear, as far as a contract or KYC says.
+    """Whose a group's members are, as far as a contract or KYC says.
 
-    `accounts` are the members, `known` those of which it is known whether their organisation is verified;
-    only these are counted in `unrelated` (names that no contract relates: a member that is not verified, or
-    verified without an organisation, is its own) and `largest` (members of the largest verified organisation).
+    `accounts` are the members, `known` those of which it is known whether their organisation is verified. Of
+    these `verified` belong to one of `organisations` verified ones, `largest` to the largest of them; the others
+    are verified by nobody, whatever name they gave.
     """
 
     accounts: int
     known: int
-    unrelated: int
+    verified: int
+    organisations: int
     largest: int
 
     @property
@@ -137,13 +156,41 @@ class GroupFacts:
         return Names(
             accounts=len(self.accounts),
             known=len(known),
-            unrelated=len(known) - organizations.total() + len(organizations),
+            verified=organizations.total(),
+            organisations=len(organizations),
             largest=max(organizations.values(), default=0),
         )
 
     def total_bits(self) -> Floats:
         """Bits of all kinds together, for each member."""
         return np.sum(list(self.bits.values()), axis=0)  # type: ignore[no-any-return]
+
+
+def activities_of(busy: pa.Table, asked: pa.Table, *, groups: int) -> list[Activity]:
+    """What each group did.
+
+    Parameters
+    ----------
+    busy, asked
+        As `campaigns.events.activity` and `campaigns.events.prompts` count it.
+    groups
+        How many there are; they are numbered from 0.
+    """
+    hourly: list[Counter[int]] = [Counter() for _ in range(groups)]
+    models: list[set[str]] = [set() for _ in range(groups)]
+    for row in busy.to_pylist():
+        hourly[row["number"]][row["hour"]] += row["exchanges"]
+        models[row["number"]] |= {row["model"]} - {None}
+    prompts = {row["number"]: row for row in asked.to_pylist()}
+    return [
+        Activity(
+            models=tuple(sorted(models[number])),
+            hourly=tuple(sorted(hourly[number].items())),
+            prompts=prompts[number]["prompts"],
+            distinct_prompts=prompts[number]["distinct_prompts"],
+        )
+        for number in range(groups)
+    ]
 
 
 def gather(groups: list[Ints], holdings: Holdings) -> list[GroupFacts]:
@@ -180,6 +227,10 @@ def _gather_one(group: Ints, rows: Ints, holdings: Holdings) -> GroupFacts:
     position = np.searchsorted(group, holdings.account[rows])
     order = np.lexsort((position, holdings.value[rows]))
     rows, position = rows[order], position[order]
+    # What only one member holds it shares with strangers: that says nothing of the group.
+    _, number, held_by = np.unique(holdings.value[rows], return_inverse=True, return_counts=True)
+    together = held_by[number] > 1
+    rows, position = rows[together], position[together]
     begins = np.flatnonzero(np.diff(holdings.value[rows], prepend=-1))
     ends = [*begins[1:].tolist(), len(rows)]
     shared = [
@@ -189,12 +240,14 @@ def _gather_one(group: Ints, rows: Ints, holdings: Holdings) -> GroupFacts:
             kind=holdings.kind(value),
             bits=weight,
             holders=holders,
+            observed=observed,
             members=position[begin:end],
         )
-        for value, weight, holders, begin, end in zip(
+        for value, weight, holders, observed, begin, end in zip(
             holdings.value[rows[begins]].tolist(),
             holdings.bits[rows[begins]].tolist(),
             holdings.holders[rows[begins]].tolist(),
+            holdings.observed[rows[begins]].tolist(),
             begins.tolist(),
             ends,
             strict=True,

@@ -45,7 +45,8 @@ class Holdings:
     """Parallel arrays, one entry a holding of a value that ties.
 
     `account` is the account's number, `value` numbers the distinct (thing, value) pairs; `things` and
-    `labels` name each value by its number.
+    `labels` name each value by its number. `holders` of the `observed` accounts hold it: those for which the
+    thing is known at all.
     """
 
     account: Ints
@@ -53,6 +54,7 @@ class Holdings:
     requests: Ints
     bits: Floats
     holders: Ints
+    observed: Ints
     things: tuple[str, ...]
     labels: tuple[str, ...]
 
@@ -102,6 +104,7 @@ def weigh(phrases: pa.Table, things: pa.Table, *, accounts: int, tying_bits: flo
         requests=rows["requests"].to_numpy(),
         bits=rows["bits"].to_numpy(),
         holders=rows["holders"].to_numpy(),
+        observed=rows["observed"].to_numpy(),
         things=tuple(thing for thing, _ in labels),
         labels=tuple(label for _, label in labels),
     )
@@ -143,7 +146,9 @@ def tie(holdings: Holdings, *, accounts: int, minimum: int = GROUP_MINIMUM) -> l
     wording, phrases = _neighbours(holdings, said, accounts)
     same_identity, _ = _neighbours(holdings, known, accounts)
     same_infrastructure, _ = _neighbours(holdings, ~said & ~known, accounts)
-    pairs = np.concatenate([wording[phrases >= TEMPLATE_PHRASES], np.intersect1d(same_identity, same_infrastructure, assume_unique=True)])
+    pairs = np.concatenate(
+        [wording[phrases >= TEMPLATE_PHRASES], np.intersect1d(same_identity, same_infrastructure, assume_unique=True)]
+    )
     labels = components(accounts, pairs // accounts, pairs % accounts)
     order = np.argsort(labels, kind="stable")
     groups = np.split(order, np.cumsum(np.bincount(labels))[:-1])

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from spiritsafe.campaigns.facts import GroupFacts, Log
+    from spiritsafe.campaigns.facts import Activity, GroupFacts, Log
     from spiritsafe.campaigns.model import Axis
 
 INDEPENDENT_KINDS: Final = 2
@@ -49,7 +49,7 @@ _SIGNIFICANCE: Final = Significance(
 )
 
 
-def judge(facts: GroupFacts, log: Log, *, models: Sequence[str], hourly: Sequence[tuple[int, int]]) -> Group:
+def judge(facts: GroupFacts, log: Log, activity: Activity) -> Group:
     """The whole judgement of one group.
 
     Parameters
@@ -58,20 +58,18 @@ def judge(facts: GroupFacts, log: Log, *, models: Sequence[str], hourly: Sequenc
         The group.
     log
         The log it was found in.
-    models
-        Models that its members asked.
-    hourly
-        (hours since the log's first hour, exchanges), for the timeline.
+    activity
+        What its members did.
 
     Returns
     -------
     The group with verdict, axes, members, alternatives and advice. Deterministic.
     """
     together, kinds = axes.coordination(facts, log)
-    three = (together, axes.extraction(facts, log), axes.concealment(facts, log))
+    three = (together, axes.extraction(facts, log, activity), axes.concealment(facts, log))
     verdict, failed = decide(three, kinds, exchanges=int(facts.of(log, "exchanges").sum()))
     members = members_of(facts, log)
-    exposure = _exposure(facts, log, models)
+    exposure = _exposure(facts, log, activity.models)
     return Group(
         campaign_id=campaign_id([one.account_id for one in members]),
         verdict=verdict,
@@ -86,7 +84,7 @@ def judge(facts: GroupFacts, log: Log, *, models: Sequence[str], hourly: Sequenc
         techniques=explain.techniques(three[1]),
         actions=explain.actions(verdict, failed),
         would_change_our_mind=explain.would_change_our_mind(verdict, three),
-        hourly=tuple(hourly),
+        hourly=activity.hourly,
     )
 
 

@@ -113,10 +113,12 @@ def _print_text(found: Coordination, *, timed: bool) -> None:
     if not found.groups:
         click.echo(f"No group of {told['smallest']} or more acts as one.")
     from spiritsafe.coordination import group_id
+    from spiritsafe.events.mapping_text import visible
 
     for group in found.groups[:_SHOWN]:
         more = ", ..." if len(group) > _IDS_SHOWN else ""
-        click.echo(f"{group_id(group)}  {len(group):,} actors: {', '.join(group[:_IDS_SHOWN])}{more}")
+        names = ", ".join(visible(str(name)) for name in group[:_IDS_SHOWN])
+        click.echo(f"{group_id(group)}  {len(group):,} actors: {names}{more}")
     if len(found.groups) > _SHOWN:
         click.echo(f"... and {len(found.groups) - _SHOWN} more groups: see members.parquet")
     for warning in told["warnings"]:
