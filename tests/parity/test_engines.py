@@ -144,8 +144,8 @@ def path(name: str) -> dict[str, list[dict[str, object]]]:
             pa.table(
                 {
                     "account": pa.array([1, 2, 3, 9], pa.int64()),
-                    "number": pa.array([0, 0, 0, 1], pa.int64()),
-                    "campaign_id": ["c-1", "c-1", "c-1", "c-2"],
+                    "number": pa.array([0, 0, 1, 2], pa.int64()),
+                    "campaign_id": ["c-1", "c-1", "c-2", "c-3"],
                     "probability": [0.5, 0.25, 1.0, 0.125],
                 }
             ),
