@@ -143,7 +143,9 @@ def tie(holdings: Holdings, *, accounts: int, minimum: int = GROUP_MINIMUM) -> l
     wording, phrases = _neighbours(holdings, said, accounts)
     same_identity, _ = _neighbours(holdings, known, accounts)
     same_infrastructure, _ = _neighbours(holdings, ~said & ~known, accounts)
-    pairs = np.concatenate([wording[phrases >= TEMPLATE_PHRASES], np.intersect1d(same_identity, same_infrastructure, assume_unique=True)])
+    pairs = np.concatenate(
+        [wording[phrases >= TEMPLATE_PHRASES], np.intersect1d(same_identity, same_infrastructure, assume_unique=True)]
+    )
     labels = components(accounts, pairs // accounts, pairs % accounts)
     order = np.argsort(labels, kind="stable")
     groups = np.split(order, np.cumsum(np.bincount(labels))[:-1])
