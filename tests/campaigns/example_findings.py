@@ -6,6 +6,8 @@ Everything is drawn from a fixed seed; nothing stands for a real account, firm o
 import functools
 import math
 import random
+from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -25,6 +27,7 @@ from spiritsafe.campaigns.model import (
     Technique,
     Verdict,
 )
+from spiritsafe.campaigns.partners import Link, Ties
 
 START = datetime(2026, 4, 20, tzinfo=UTC)
 DAYS = 47
@@ -361,10 +364,22 @@ def example_groups() -> list[Group]:
     return [small_campaign(), *not_accused(), big_campaign(), relay_campaign()]
 
 
-def example_links(groups: list[Group]) -> dict[str, list[tuple[str, str, str, float]]]:
+def all_ties(links: Sequence[Link]) -> Ties:
+    """Ties of a group of which every linked pair is given, counted one by one."""
+    real = {(min(a, b), max(a, b), kind) for a, b, kind, bits in links if a != b and 0 < bits < math.inf}
+    pairs = {(a, b) for a, b, _ in real}
+    partners = Counter(account for pair in pairs for account in pair)
+    return Ties(len(partners), links, partners, len(pairs), Counter(kind for *_, kind in real))
+
+
+def example_ties(groups: list[Group]) -> dict[str, Ties]:
+    return {campaign_id: all_ties(links) for campaign_id, links in example_links(groups).items()}
+
+
+def example_links(groups: list[Group]) -> dict[str, list[Link]]:
     """Links among the members of the two smaller campaigns and a sample of the large one."""
     rng = random.Random(9)
-    links: dict[str, list[tuple[str, str, str, float]]] = {}
+    links: dict[str, list[Link]] = {}
     for group in groups:
         if group.verdict is not Verdict.CAMPAIGN:
             continue

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from spiritsafe.campaigns import charts
 from spiritsafe.campaigns.model import Axis, AxisStatus
-from spiritsafe.campaigns.report_map import MOST_ACCOUNTS, Link, Ring, membership_map, read_ring, ring_order
-from tests.campaigns.example_findings import big_campaign, small_campaign
+from spiritsafe.campaigns.partners import MOST_ACCOUNTS, NO_TIES, Link, Ties
+from spiritsafe.campaigns.report_map import Ring, membership_map, read_ring, ring_order
+from tests.campaigns.example_findings import all_ties, big_campaign, small_campaign
 from tests.campaigns.page_reader import Page
 from tests.campaigns.strategies import hourly, links, member, members
 
@@ -21,7 +22,7 @@ def timeline(hours: list[tuple[int, int]], first: str, last: str) -> charts.Time
 
 
 def ring(found: list[Link]) -> Ring:
-    read = read_ring(found)
+    read = read_ring(all_ties(found))
     assert read is not None
     return read
 
@@ -137,13 +138,13 @@ def test_the_map_is_the_same_whatever_the_order_of_the_links(found):
         (b, a, kind, bits) if index % 2 else (a, b, kind, bits) for index, (a, b, kind, bits) in enumerate(found)
     ]
     random.Random(1).shuffle(shuffled)
-    assert membership_map(shuffled) == membership_map(found)
+    assert membership_map(all_ties(shuffled)) == membership_map(all_ties(found))
 
 
 @settings(deadline=None)
 @given(links)
 def test_the_map_draws_each_linked_pair_of_a_kind_once(found):
-    read = read_ring(found)
+    read = read_ring(all_ties(found))
     real = {(min(a, b), max(a, b), kind) for a, b, kind, bits in found if a != b and 0 < bits < float("inf")}
     if read is None:
         assert not real
@@ -151,22 +152,38 @@ def test_the_map_draws_each_linked_pair_of_a_kind_once(found):
         assert {panel.kind: panel.links for panel in read.panels} == {
             kind: sum(k == kind for *_, k in real) for kind in {k for *_, k in real}
         }
-        assert read.links == len({pair[:2] for pair in real})
-        assert read.every.lines.count("M") == read.links
+        assert read.every.links == len({pair[:2] for pair in real})
+        assert read.every.lines.count("M") == read.every.links
 
 
 def test_sixty_accounts_are_drawn_and_the_rest_is_said():
     found = [(f"a{i:03}", f"a{i + 1:03}", "timing", 5.0) for i in range(200)]
     drawn = ring(found)
     assert len(drawn.spots) == MOST_ACCOUNTS
-    assert "The 60 most strongly linked of 201 accounts; 200 linked pairs in all (timing 200)." in drawn.words
+    assert drawn.words == (
+        "201 accounts, 200 linked pairs (timing 200). Drawn are the 60 accounts with the most evidence, and all pairs "
+        "among them. Each of those drawn has 2 partners."
+    )
 
 
 def test_a_dense_group_is_drawn_by_its_strongest_links():
     found = [(f"a{i:02}", f"a{j:02}", "content", float(i + j)) for i in range(60) for j in range(i + 1, 60)]
     panel = ring(found).panels[0]
     assert (panel.links, panel.drawn) == (1770, 400)
-    assert len(membership_map(found)) < 60_000
+    assert len(membership_map(all_ties(found))) < 60_000
+    assert ring(found).words == (
+        "60 accounts, 1,770 linked pairs (content 1,770). Drawn are the strongest 400 of the 1,770 pairs. "
+        "Each of them has 59 partners."
+    )
+
+
+def test_a_group_too_large_to_count_is_drawn_and_said_to_be_so():
+    links = [("a", "b", "content", 5.0), ("b", "c", "timing", 4.0)]
+    page = Page.read(membership_map(Ties(30_000, links)))
+    assert "30,000 accounts, too many for their linked pairs to be counted. Drawn are the 3 accounts" in page.text
+    assert "Content 1 pair drawn Timing 1 pair drawn" in page.text
+    assert "partners" not in page.text
+    assert "None" not in page.text
 
 
 def test_neighbours_on_the_ring_are_linked_where_they_can_be():
@@ -175,8 +192,8 @@ def test_neighbours_on_the_ring_are_linked_where_they_can_be():
 
 
 def test_without_links_no_map_is_drawn():
-    assert membership_map([]).strip() == ""
-    assert membership_map([("a", "a", "content", 5.0), ("a", "b", "content", 0.0)]).strip() == ""
+    assert membership_map(NO_TIES).strip() == ""
+    assert membership_map(Ties(2, [("a", "a", "content", 5.0), ("a", "b", "content", 0.0)])).strip() == ""
 
 
 def test_pictures_of_five_thousand_accounts_cost_a_few_kilobytes():

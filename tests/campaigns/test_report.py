@@ -16,10 +16,12 @@ from spiritsafe.campaigns.report import render_report
 from spiritsafe.campaigns.report_templates import environment
 from spiritsafe.campaigns.report_text import name, visible
 from tests.campaigns.example_findings import (
+    all_ties,
     big_campaign,
     example_groups,
     example_links,
     example_run,
+    example_ties,
     not_accused,
     small_campaign,
 )
@@ -46,8 +48,8 @@ def named(account_id: str) -> Group:
 @settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 @given(run=runs, found=st.lists(groups(), max_size=4), data=st.data())
 def test_no_log_can_add_an_element_a_link_or_a_hidden_character_to_the_page(run, found, data):
-    some_links = {group.campaign_id: data.draw(links) for group in found}
-    html = render_report(run, found, links=some_links)
+    ties = {group.campaign_id: all_ties(data.draw(links)) for group in found}
+    html = render_report(run, found, ties=ties)
     html.encode("utf-8")
     page = Page.read(html)
     assert page.unbalanced == []
@@ -120,7 +122,7 @@ def test_the_first_screen_says_how_many_campaigns_accounts_and_groups_not_accuse
     start = Page.read(html[: html.index("<article")]).text
     assert "3 campaigns found. 5,358 accounts accused, of 61,240." in start
     assert "Looked at, not accused 12 groups of 3,731 accounts" in start
-    assert "Could not be seen 3 columns missing; 409 rows refused" in start
+    assert "Could not be seen 3 columns missing at a cost to detection; 409 rows refused" in start
 
 
 def test_an_account_in_two_campaigns_is_accused_once():
@@ -196,7 +198,7 @@ def test_five_thousand_accounts_make_a_small_page_quickly():
     groups_found = example_groups()
     render_report(example_run(), [])  # compile the templates
     start = time.perf_counter()
-    html = render_report(example_run(), groups_found, links=example_links(groups_found))
+    html = render_report(example_run(), groups_found, ties=example_ties(groups_found))
     assert time.perf_counter() - start < 3
     assert len(html.encode()) < 2_000_000
 
@@ -212,9 +214,9 @@ def test_many_campaigns_share_the_page_instead_of_lengthening_it():
 def test_the_same_findings_give_the_same_bytes_in_whatever_order_they_come():
     found = [small_campaign(), *not_accused()]
     some_links = example_links(found)
-    one = render_report(example_run(), found, links=some_links)
-    turned = {key: list(reversed(value)) for key, value in some_links.items()}
-    assert render_report(example_run(), found[::-1], links=turned) == one
+    one = render_report(example_run(), found, ties=example_ties(found))
+    turned = {key: all_ties(value[::-1]) for key, value in some_links.items()}
+    assert render_report(example_run(), found[::-1], ties=turned) == one
 
 
 def test_what_is_left_out_is_counted_and_its_file_named():
@@ -228,7 +230,7 @@ def test_what_is_left_out_is_counted_and_its_file_named():
 
 
 def test_each_picture_says_in_words_what_it_shows():
-    html = render_report(example_run(), example_groups(), links=example_links(example_groups()))
+    html = render_report(example_run(), example_groups(), ties=example_ties(example_groups()))
     pictures = Page.read(html).all("svg")
     assert len(pictures) > 100
     for picture in pictures:
@@ -303,3 +305,37 @@ def test_labels_are_shown_for_groups_that_are_not_accused_and_nothing_is_said_wi
 def test_the_page_says_that_its_probabilities_are_not_calibrated():
     text = Page.read(render_report(example_run(), [small_campaign()])).text
     assert "These probabilities are not calibrated." in text
+
+
+def test_the_page_never_says_that_all_columns_were_there_when_some_were_not():
+    shares = {"prompt": 1.0, "country": 0.0, "prefix_blocks": 0.0, "end_user_id": 0.0}
+    coverage = msgspec.structs.replace(example_run().coverage, rows_quarantined=0, column_shares=shares)
+    one_missing = example_run().missing[:1]  # end_user_id
+    for missing, seen, said in (
+        (
+            (),
+            "0 columns missing at a cost to detection; 2 others empty or absent",
+            "2 more columns of the requests are",
+        ),
+        (one_missing, "1 column missing at a cost to detection; 1 other empty", "1 more column of the requests is"),
+    ):
+        text = Page.read(render_report(example_run(coverage=coverage, missing=missing), [])).text
+        assert f"Could not be seen {seen}" in text
+        assert f"{said} empty or absent, with no stated cost." in text
+        assert ("None: of the columns whose absence has a stated cost, all were there." in text) is (missing == ())
+        assert "Empty or absent in the requests: end_user_id , prefix_blocks ." in text
+        assert "Not read by this version, so not looked at: system_prompt , assistant_prefill , response ." in text
+
+
+def test_only_roles_that_a_member_has_are_explained():
+    members = tuple(msgspec.structs.replace(member, role="core") for member in small_campaign().members)
+    group = msgspec.structs.replace(small_campaign(), members=members)
+    html = render_report(example_run(), [group])
+    assert "core has strong evidence of its own" in Page.read(html).text
+    assert "carries the work of others" not in html
+    assert "carries the work of others" in render_report(example_run(), [small_campaign()])
+
+
+def test_the_page_does_not_promise_that_a_relays_exchanges_are_told_apart():
+    text = Page.read(render_report(example_run(), [])).text
+    assert "in exchanges.parquet each exchange carries its account’s one probability" in text

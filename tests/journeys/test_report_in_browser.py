@@ -8,7 +8,14 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from spiritsafe.campaigns.report import render_report
-from tests.campaigns.example_findings import example_groups, example_links, example_run, not_accused, small_campaign
+from tests.campaigns.example_findings import (
+    all_ties,
+    example_groups,
+    example_run,
+    example_ties,
+    not_accused,
+    small_campaign,
+)
 from tests.campaigns.strategies import HOSTILE
 
 ARGUMENTS = [
@@ -68,7 +75,7 @@ def browser():
 def report(tmp_path_factory):
     found = example_groups()
     path = tmp_path_factory.mktemp("report") / "report.html"
-    path.write_text(render_report(example_run(), found, links=example_links(found)), encoding="utf-8")
+    path.write_text(render_report(example_run(), found, ties=example_ties(found)), encoding="utf-8")
     return path.as_uri()
 
 
@@ -129,6 +136,18 @@ def test_nothing_scrolls_sideways(opened, report, width):
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+@pytest.mark.parametrize("width", [320, 400, 1280])
+def test_the_name_of_a_kind_stands_on_one_line_in_its_column(opened, report, width):
+    page = opened(report, width=width, height=844)
+    cells = page.locator("#campaign-1 .kinds>div>:first-child, #campaign-1 .kinds-head>*")
+    overflowing = "all => all.filter(one => one.scrollWidth > one.clientWidth).map(one => one.textContent)"
+    lines = """one => { const words = document.createRange(); words.selectNodeContents(one)
+        return words.getClientRects().length }"""
+    assert cells.evaluate_all(overflowing) == []
+    name = page.locator("#campaign-1 .kinds").get_by_text("Infrastructure")
+    assert name.evaluate(lines) == 1
+
+
 def test_a_hostile_log_breaks_neither_the_page_nor_its_width(opened, tmp_path):
     members = tuple(
         msgspec.structs.replace(member, account_id=f"{HOSTILE[index % len(HOSTILE)]}{index}", why=HOSTILE)
@@ -137,8 +156,8 @@ def test_a_hostile_log_breaks_neither_the_page_nor_its_width(opened, tmp_path):
     group = msgspec.structs.replace(small_campaign(), members=members, headline="".join(HOSTILE), archetype="x" * 500)
     path = tmp_path / "hostile.html"
     ids = [member.account_id for member in members]
-    links = {group.campaign_id: [(a, b, "content", 5.0) for a, b in itertools.pairwise(ids)]}
-    path.write_text(render_report(example_run(), [group], links=links), encoding="utf-8")
+    ties = {group.campaign_id: all_ties([(a, b, "content", 5.0) for a, b in itertools.pairwise(ids)])}
+    path.write_text(render_report(example_run(), [group], ties=ties), encoding="utf-8")
     page = opened(path.as_uri(), width=390, height=844)
     page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -81,6 +81,22 @@ def test_every_file_of_the_contract_is_there_and_says_what_it_is(scanned):
     assert {one["column"] for one in run_json["missing"]} >= {"ja4", "logprobs", "payment_fingerprint"}
 
 
+def test_the_report_counts_as_many_partners_as_the_reasons_name(scanned):
+    page = (scanned[0] / "findings" / "report.html").read_text(encoding="utf-8")
+    assert "with 19 other members" in page
+    assert "20 accounts, 190 linked pairs" in page
+    assert page.count('<span class="quiet">19 partners</span>') == 20
+
+
+def test_a_column_that_is_not_read_is_not_called_empty(scanned):
+    out = scanned[0] / "findings"
+    shares = json.loads((out / "run.json").read_text())["coverage"]["column_shares"]
+    assert {"assistant_prefill", "response"}.isdisjoint(shares)
+    assert shares["prefix_blocks"] == 0
+    page = (out / "report.html").read_text(encoding="utf-8").replace("<bdi>", "")
+    assert "Not read by this version, so not looked at: <code>assistant_prefill" in page
+
+
 def test_exchanges_and_evidence_lead_back_to_the_log(scanned):
     folder = scanned[0]
     log = {row["event_id"]: row["account_id"] for row in pq.read_table(folder / "requests.parquet").to_pylist()}

@@ -3,7 +3,7 @@
 Drawn from our own templates: a few hundred bytes each, coloured by the page's style sheet (so that dark mode
 and print follow), no inline style (so that the strict content policy holds), the same bytes on every run, and
 each with its content in words. Text stands beside the drawing, not inside it: on a phone the drawing shrinks,
-the words do not. Comes from `model`; goes on to `report`. Who is linked to whom is drawn in `charts_map`.
+the words do not. Comes from `model`; goes on to `report`. Who is linked to whom is drawn in `report_map`.
 """
 
 from __future__ import annotations

@@ -163,7 +163,10 @@ class InputFile(_Value, frozen=True):
 
 
 class MissingColumn(_Value, frozen=True):
-    """A contract column that was absent, and what that cost detection."""
+    """A contract column without a value, and what its absence costs detection.
+
+    Only columns of which the contract says a cost are told so; others may be empty or absent too.
+    """
 
     column: str
     axis: str
@@ -171,7 +174,10 @@ class MissingColumn(_Value, frozen=True):
 
 
 class Coverage(_Value, frozen=True):
-    """What was read and what was refused."""
+    """What was read and what was refused.
+
+    `column_shares` is the share of kept rows with a value, of each contract column of the requests that is read.
+    """
 
     rows_read: int
     rows_kept: int

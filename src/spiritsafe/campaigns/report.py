@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from spiritsafe.campaigns.model import Group, Run
-    from spiritsafe.campaigns.report_map import Link
+    from spiritsafe.campaigns.partners import Ties
 
-NO_LINKS: Final[Mapping[str, Sequence[Link]]] = MappingProxyType({})
+NOTHING_TIED: Final[Mapping[str, Ties]] = MappingProxyType({})
 
 
 def render_report(
     run: Run,
     groups: Sequence[Group],
     *,
-    links: Mapping[str, Sequence[Link]] = NO_LINKS,
+    ties: Mapping[str, Ties] = NOTHING_TIED,
     appeal_to: str = "",
     max_groups_accused: int = 25,
     max_groups_not_accused: int = 50,
@@ -45,8 +45,8 @@ def render_report(
         What was read, with which settings, and what could not be seen.
     groups
         Every group looked at, accused or not, in any order.
-    links
-        `campaign_id` to (account, other account, kind, bits), for the map of a campaign's accounts.
+    ties
+        `campaign_id` to who shares something with whom, for the map of a campaign's accounts.
     appeal_to
         Where the holder of an account sends an appeal; the page says so when it is empty.
     max_groups_accused, max_groups_not_accused
@@ -64,7 +64,7 @@ def render_report(
     page = report_view.read_page(
         run,
         groups,
-        links=links,
+        ties=ties,
         appeal_to=appeal_to,
         max_groups_accused=max_groups_accused,
         max_groups_not_accused=max_groups_not_accused,

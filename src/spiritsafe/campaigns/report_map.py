@@ -2,8 +2,8 @@
 
 Every panel keeps every account in the same place, so the eye compares kinds instead of decoding colours. The
 ring needs no iteration and no randomness: the same links give the same picture on every machine. More than
-sixty accounts would be a hairball, so the sixty with the strongest links are drawn, and what was left out is
-said. Comes from `model` and the links between members; goes on to `report`.
+sixty accounts would be a hairball, so sixty are drawn, and what was left out is said: the numbers are those of
+the whole group. Comes from `partners`; goes on to `report`.
 """
 
 from __future__ import annotations
@@ -11,22 +11,20 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from markupsafe import Markup
 
 from spiritsafe.campaigns import report_text as text
 from spiritsafe.campaigns.charts import KINDS
+from spiritsafe.campaigns.partners import MOST_ACCOUNTS
 from spiritsafe.campaigns.report_templates import render
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
+    from spiritsafe.campaigns.partners import Ties
 
-# account, other account, kind of evidence, bits
-Link: TypeAlias = "tuple[str, str, str, float]"
-
-MOST_ACCOUNTS: Final = 60
 _MOST_LINES: Final = 400
 _RADIUS: Final = 128.0
 _CENTRE: Final = 160.0
@@ -36,7 +34,10 @@ _BEND: Final = 0.62
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """One account on the ring: its number on the picture and where its number stands."""
+    """One account on the ring: its number on the picture and where its number stands.
+
+    `partners` counts the whole group; None where the group is too large to count.
+    """
 
     number: int
     account_id: str
@@ -44,53 +45,57 @@ class Spot:
     y: float
     label_x: float
     label_y: float
-    partners: int
+    partners: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """The links of one kind, as the data of one SVG path."""
+    """The links of one kind, as the data of one SVG path.
+
+    `links` counts the pairs of the whole group (None: too many to count), `among` those between accounts on the
+    ring, `drawn` the strongest of these, which have a line.
+    """
 
     kind: str
-    links: int
+    links: int | None
+    among: int
     drawn: int
     lines: Markup
 
 
 @dataclass(frozen=True, slots=True)
 class Ring:
-    """What `membership_map` draws. `accounts` and `links` count all, also those not drawn."""
+    """What `membership_map` draws. `accounts` counts all, also those not drawn."""
 
     spots: tuple[Spot, ...]
     dots: Markup
     every: Panel
     panels: tuple[Panel, ...]
     accounts: int
-    links: int
     words: str
 
 
-def membership_map(links: Sequence[Link]) -> Markup:
+def membership_map(ties: Ties) -> Markup:
     """The links among a campaign's accounts as rings: all kinds together, then one small ring a kind.
 
     Parameters
     ----------
-    links
-        (account, other account, kind, bits), each pair and kind at most once. Loops, links without positive
-        bits and repeated pairs are ignored.
+    ties
+        The links to draw, and the counts of the whole group. Loops, links without positive bits and repeated
+        pairs are ignored.
 
     Returns
     -------
     A figure with its words and a numbered list of the accounts; empty markup when nothing is linked.
     """
-    ring = read_ring(links)
+    ring = read_ring(ties)
     return render("chart_map.html.j2", ring=ring)
 
 
-def read_ring(links: Sequence[Link]) -> Ring | None:
+def read_ring(ties: Ties) -> Ring | None:
     """The geometry behind `membership_map`; None when no two accounts are linked."""
     strongest: dict[tuple[str, str, str], float] = {}
-    for one, other, kind, bits in links:
+    for one, other, kind, bits in ties.links:
         if one != other and math.isfinite(bits) and bits > 0:
             key = (min(one, other), max(one, other), kind)
             strongest[key] = max(bits, strongest.get(key, 0.0))
@@ -105,16 +110,15 @@ def read_ring(links: Sequence[Link]) -> Ring | None:
     chosen = set(sorted(account_bits, key=lambda a: (-account_bits[a], a))[:MOST_ACCOUNTS])
     inside = {pair: bits for pair, bits in pair_bits.items() if pair[0] in chosen and pair[1] in chosen}
     order = ring_order(inside, chosen)
-    spots = _spots(order, inside)
+    spots = _spots(order, ties.partners)
     place = {spot.account_id: (spot.x, spot.y) for spot in spots}
     panels = tuple(
-        _panel(kind, {(a, b): w for (a, b, k), w in strongest.items() if k == kind}, place)
-        for kind in _kinds_in_order({kind for _, _, kind in strongest})
+        _panel(kind, {(a, b): w for (a, b, k), w in strongest.items() if k == kind}, place, ties.kind_pairs.get(kind))
+        for kind in _kinds_in_order({kind for _, _, kind in strongest} | set(ties.kind_pairs))
     )
-    every = _panel("all kinds", dict(pair_bits), place)
+    every = _panel("all kinds", inside, place, ties.pairs)
     dots = Markup("".join(f"M{spot.x:g} {spot.y:g}h0" for spot in spots))  # noqa: S704  numbers only
-    words = _words(spots, panels, len(account_bits), len(pair_bits))
-    return Ring(spots, dots, every, panels, len(account_bits), len(pair_bits), words)
+    return Ring(spots, dots, every, panels, ties.accounts, _words(spots, every, panels, ties.accounts))
 
 
 def _kinds_in_order(kinds: set[str]) -> list[str]:
@@ -140,11 +144,7 @@ def ring_order(pair_bits: dict[tuple[str, str], float], accounts: set[str]) -> l
     return order
 
 
-def _spots(order: list[str], pairs: dict[tuple[str, str], float]) -> tuple[Spot, ...]:
-    partners: dict[str, int] = defaultdict(int)
-    for one, other in pairs:
-        partners[one] += 1
-        partners[other] += 1
+def _spots(order: list[str], partners: Mapping[str, int]) -> tuple[Spot, ...]:
     spots = []
     for index, account in enumerate(order):
         turn = 2 * math.pi * index / len(order) - math.pi / 2
@@ -157,19 +157,21 @@ def _spots(order: list[str], pairs: dict[tuple[str, str], float]) -> tuple[Spot,
                 y=round(_CENTRE + _RADIUS * y, 1),
                 label_x=round(_CENTRE + (_RADIUS + 14) * x, 1),
                 label_y=round(_CENTRE + (_RADIUS + 14) * y + 3, 1),
-                partners=partners[account],
+                partners=partners.get(account),
             )
         )
     return tuple(spots)
 
 
-def _panel(kind: str, pairs: dict[tuple[str, str], float], place: dict[str, tuple[float, float]]) -> Panel:
+def _panel(
+    kind: str, pairs: dict[tuple[str, str], float], place: dict[str, tuple[float, float]], links: int | None
+) -> Panel:
     ranked = sorted(
         (pair for pair in pairs if pair[0] in place and pair[1] in place), key=lambda pair: (-pairs[pair], pair)
     )
     drawn = ranked[:_MOST_LINES]
     lines = Markup("".join(_line(place[a], place[b]) for a, b in drawn))  # noqa: S704  numbers only
-    return Panel(kind, len(pairs), len(drawn), lines)
+    return Panel(kind, links, len(ranked), len(drawn), lines)
 
 
 def _line(one: tuple[float, float], other: tuple[float, float]) -> str:
@@ -178,13 +180,33 @@ def _line(one: tuple[float, float], other: tuple[float, float]) -> str:
     return f"M{one[0]:g} {one[1]:g}Q{x:.0f} {y:.0f} {other[0]:g} {other[1]:g}"
 
 
-def _words(spots: tuple[Spot, ...], panels: tuple[Panel, ...], accounts: int, links: int) -> str:
-    most = max(spots, key=lambda spot: (spot.partners, -spot.number))
-    kinds = ", ".join(f"{panel.kind} {panel.links:,}" for panel in panels)
-    shown = (
-        f"{text.plural(accounts, 'account')}, {text.plural(links, 'linked pair')} ({kinds})."
-        if accounts == len(spots)
-        else f"The {len(spots)} most strongly linked of {accounts:,} accounts; {text.plural(links, 'linked pair')} in "
-        f"all ({kinds})."
-    )
-    return f"{shown} Number {most.number} has the most partners here: {most.partners}."
+def _words(spots: tuple[Spot, ...], every: Panel, panels: tuple[Panel, ...], accounts: int) -> str:
+    told = [_how_many(every, panels, accounts)]
+    if every.drawn < every.among:
+        lines = f"the strongest {every.drawn:,} of the {every.among:,} pairs"
+        told.append(
+            f"Drawn are {lines}."
+            if accounts == len(spots)
+            else f"Drawn are the {len(spots)} accounts with the most evidence, and {lines} among them."
+        )
+    elif accounts > len(spots):
+        told.append(f"Drawn are the {len(spots)} accounts with the most evidence, and all pairs among them.")
+    return " ".join([*told, *_most_partners(spots, of_all=accounts == len(spots))])
+
+
+def _how_many(every: Panel, panels: tuple[Panel, ...], accounts: int) -> str:
+    if every.links is None:
+        return f"{text.plural(accounts, 'account')}, too many for their linked pairs to be counted."
+    kinds = ", ".join(f"{panel.kind} {panel.links:,}" for panel in panels if panel.links is not None)
+    return f"{text.plural(accounts, 'account')}, {text.plural(every.links, 'linked pair')} ({kinds})."
+
+
+def _most_partners(spots: tuple[Spot, ...], *, of_all: bool) -> list[str]:
+    """Who has the most partners, where they were counted."""
+    counted = [(spot.partners, -spot.number) for spot in spots if spot.partners is not None]
+    if not counted:
+        return []
+    most, number = max(counted)
+    if most == min(counted)[0]:
+        return [f"Each {'of them' if of_all else 'of those drawn'} has {text.plural(most, 'partner')}."]
+    return [f"Number {-number} has the most partners{'' if of_all else ' of those drawn'}: {most:,}."]

@@ -15,6 +15,8 @@ import msgspec
 from spiritsafe.campaigns import charts, report_map
 from spiritsafe.campaigns import report_text as text
 from spiritsafe.campaigns.model import AxisStatus, Verdict
+from spiritsafe.campaigns.partners import NO_TIES
+from spiritsafe.events.model import REQUESTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
     from spiritsafe.campaigns.model import Axis, Evidence, Group, Member, MissingColumn, Run
-    from spiritsafe.campaigns.report_map import Link
+    from spiritsafe.campaigns.partners import Ties
 
 AXIS_QUESTIONS: Final = {
     "coordination": "Do these accounts act as one?",
@@ -84,6 +86,7 @@ class CampaignView:
     members_left_out: int
     missing: tuple[MissingColumn, ...]
     days: str
+    roles: tuple[tuple[str, str], ...]
     uncertain: int
     labels: Labels
 
@@ -155,6 +158,8 @@ class Page:
     not_accused_accounts: int
     columns: tuple[ColumnRow, ...]
     empty_columns: tuple[str, ...]
+    empty_at_no_cost: int
+    unread_columns: tuple[str, ...]
     kept_bar: Markup
     kept_share: float
     settings: tuple[tuple[str, str], ...]
@@ -166,7 +171,7 @@ def read_page(
     run: Run,
     groups: Sequence[Group],
     *,
-    links: Mapping[str, Sequence[Link]],
+    ties: Mapping[str, Ties],
     appeal_to: str,
     max_groups_accused: int,
     max_groups_not_accused: int,
@@ -180,11 +185,12 @@ def read_page(
     total = max(run.coverage.accounts, len(accused))
     shown = accused_groups[:max_groups_accused]
     rows = min(max_members_shown, max(_ROWS_OPEN, _ROWS_ON_PAGE // max(len(shown), 1)))
+    empty = tuple(sorted(c for c, s in run.coverage.column_shares.items() if s <= 0 and c not in _NEVER_SHOWN))
     kept = run.coverage.rows_kept / run.coverage.rows_read if run.coverage.rows_read else 0.0
     return Page(
         run=run,
         campaigns=tuple(
-            _campaign(number, group, run, links.get(group.campaign_id, ()), rows)
+            _campaign(number, group, run, ties.get(group.campaign_id, NO_TIES), rows)
             for number, group in enumerate(shown, start=1)
         ),
         campaigns_total=len(accused_groups),
@@ -201,9 +207,9 @@ def read_page(
             for column, share in sorted(run.coverage.column_shares.items(), key=lambda item: (-item[1], item[0]))
             if column not in _NEVER_SHOWN and share > 0
         ),
-        empty_columns=tuple(
-            sorted(c for c, s in run.coverage.column_shares.items() if s <= 0 and c not in _NEVER_SHOWN)
-        ),
+        empty_columns=empty,
+        empty_at_no_cost=len(set(empty) - {item.column for item in run.missing}),
+        unread_columns=tuple(c.name for c in REQUESTS.columns if c.text and c.name not in run.coverage.column_shares),
         kept_bar=charts.share_bar(kept, of="rows read"),
         kept_share=kept,
         settings=tuple((key, _setting(value)) for key, value in sorted(run.settings.items())),
@@ -229,7 +235,7 @@ def _setting(value: object) -> str:
         return repr(value)
 
 
-def _campaign(number: int, group: Group, run: Run, links: Sequence[Link], max_members_shown: int) -> CampaignView:
+def _campaign(number: int, group: Group, run: Run, ties: Ties, max_members_shown: int) -> CampaignView:
     members = sorted(group.members, key=lambda m: (-m.probability, -sum(charts.bits_by_kind(m)), m.account_id))
     shown = members[:max_members_shown]
     top = max((max(charts.bits_by_kind(m)) for m in shown), default=0.0)
@@ -249,7 +255,7 @@ def _campaign(number: int, group: Group, run: Run, links: Sequence[Link], max_me
         kinds=charts.kind_bars(group.members),
         combinations=charts.kind_combinations(group.members),
         probabilities=charts.probabilities(group.members),
-        map=report_map.membership_map(links),
+        map=report_map.membership_map(ties),
         evidence=tuple((axis, _evidence(axis)) for axis in group.axes if axis.evidence),
         exchanges_bar=charts.share_bar(group.exposure.exchanges_share, of="all exchanges"),
         first_members=rows[:_ROWS_OPEN],
@@ -257,6 +263,7 @@ def _campaign(number: int, group: Group, run: Run, links: Sequence[Link], max_me
         members_left_out=len(members) - len(shown),
         missing=tuple(item for item in run.missing if item.column in absent),
         days=text.duration(first, last),
+        roles=tuple((role, words) for role, words in ROLES.items() if any(m.role == role for m in shown)),
         uncertain=sum(member.role == "uncertain" for member in members),
         labels=_labels(group),
     )

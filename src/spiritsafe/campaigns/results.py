@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from spiritsafe.campaigns.model import Verdict
 from spiritsafe.campaigns.ocsf import findings, to_jsonl
+from spiritsafe.campaigns.partners import ties_of
 from spiritsafe.campaigns.report import render_report
 from spiritsafe.campaigns.tables import accounts_table, groups_table, links_table, members_table
 from spiritsafe.files import write_parquet
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from spiritsafe.campaigns.facts import GroupFacts, Log
     from spiritsafe.campaigns.model import Group, Run
+    from spiritsafe.campaigns.partners import Ties
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +53,8 @@ def write_results(found: Findings, folder: Path) -> None:
     (folder / "run.json").write_bytes(pretty(encoder.encode(found.run), indent=2))
     campaigns = {"schema": "campaigns/1.0", "campaigns": found.campaigns}
     (folder / "campaigns.json").write_bytes(pretty(encoder.encode(campaigns), indent=2))
-    links = links_table(found.groups, found.facts, found.log)
     write_parquet(members_table(found.groups, found.facts, found.log), folder / "members.parquet", "members/1.0")
-    write_parquet(links, folder / "links.parquet", "links/1.0")
+    write_parquet(links_table(found.groups, found.facts, found.log), folder / "links.parquet", "links/1.0")
     write_parquet(groups_table(found.groups), folder / "groups.parquet", "groups/1.0")
     write_parquet(
         accounts_table(found.signals, found.groups, found.known),
@@ -62,13 +63,14 @@ def write_results(found: Findings, folder: Path) -> None:
     )
     with (folder / "findings.ocsf.jsonl").open("wb") as file:
         file.writelines(to_jsonl(findings(found.run, found.groups)))
-    page = render_report(found.run, found.groups, links=_links_by_group(links), appeal_to=found.appeal_to)
+    page = render_report(found.run, found.groups, ties=_ties(found), appeal_to=found.appeal_to)
     (folder / "report.html").write_text(page, encoding="utf-8")
 
 
-def _links_by_group(links: pa.Table) -> dict[str, list[tuple[str, str, str, float]]]:
-    by_group: dict[str, list[tuple[str, str, str, float]]] = {}
-    columns = [links[name].to_pylist() for name in ("campaign_id", "account_a", "account_b", "kind", "bits")]
-    for group, a, b, kind, bits in zip(*columns, strict=True):
-        by_group.setdefault(group, []).append((a, b, kind, bits))
-    return by_group
+def _ties(found: Findings) -> dict[str, Ties]:
+    """Of the accused groups: only they are drawn."""
+    return {
+        group.campaign_id: ties_of(facts, [member.account_id for member in group.members])
+        for group, facts in zip(found.groups, found.facts, strict=True)
+        if group.verdict is Verdict.CAMPAIGN
+    }

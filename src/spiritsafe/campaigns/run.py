@@ -33,7 +33,7 @@ def describe_run(
     warnings: Sequence[str] = (),
 ) -> Run:
     """Put the record together. Nothing in it depends on the clock or the machine's paths beyond the inputs'."""
-    share = {name: intake.present[name] / intake.rows_kept for name in REQUESTS.by_name}
+    share = {name: intake.present[name] / intake.rows_kept for name in REQUESTS.by_name if name in intake.present}
     return Run(
         schema="run/1.0",
         spiritsafe_version=__version__,
