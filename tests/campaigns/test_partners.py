@@ -24,7 +24,7 @@ def group(size: int, shared: list[tuple[str, float, set[int]]]) -> GroupFacts:
     made: list[SharedValue] = []
     for kind, weight, holders in shared:
         members = np.array(sorted(holders), dtype=np.int64)
-        made.append(SharedValue("phrase", str(len(made)), kind, weight, len(members), members))
+        made.append(SharedValue("phrase", str(len(made)), kind, weight, len(members), size, members))
         bits[kind][members] = np.maximum(bits[kind][members], weight)
     return GroupFacts(accounts=np.arange(size), shared=tuple(made), bits=bits)
 
