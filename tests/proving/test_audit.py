@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from spiritsafe.cli.prove_audit import audit as audit_command
 from spiritsafe.events.model import ACCOUNTS, REQUESTS
 from spiritsafe.files import write_parquet
-from spiritsafe.proving.audit import AuditReport, AuditSampleError, LeakError, SameWorldError, audit_worlds
+from spiritsafe.proving.audit import AuditReport, AuditSampleError, LeakError, audit_worlds
+from spiritsafe.proving.score_truth import SameWorldError
 from spiritsafe.proving.audit_checks import bin_number, judge_number
 from spiritsafe.proving.audit_language import ByteModel
 from spiritsafe.proving.audit_report import audit_text

@@ -1,6 +1,7 @@
 """A scorecard is only worth something if it cannot flatter: each figure is held to one worked by hand."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from spiritsafe.proving.score import Scorecard, score
 from spiritsafe.proving.score_exchanges import first_flags, scanner
 from spiritsafe.proving.score_report import percent, score_text
 from spiritsafe.proving.score_scan import ScanError, load_judged
-from spiritsafe.proving.score_truth import WorldError
+from spiritsafe.proving.score_truth import SameWorldError, WorldError
 from tests.proving.own_log import DAY_US, write_log
 from tests.proving.own_log import START_US as OWN_START_US
 
@@ -99,14 +100,22 @@ def card(world: Path, scan: Path, **options: Any) -> Scorecard:
     return score(load_judged([(world, scan)]), **options)
 
 
-@pytest.fixture
-def small(tmp_path):
-    """Two campaigns of four, a company of four keys and eight developers; one campaign found, a company accused."""
+def small_world(folder: Path, *, country: str = "DE", seed: int | None = None) -> Path:
+    """Two campaigns of four, a company of four keys and eight developers, all of one country."""
     spies = [spy(f"s{i}") for i in range(4)] + [spy(f"t{i}", "c2", archetype="E", stealth=2) for i in range(4)]
     company = {"operator_id": "acme", "independent_unit": "acme", "operator_kind": "company_verified"}
     people = [account(f"k{i}", **company) for i in range(4)] + [account(f"d{i}") for i in range(8)]
     exchanges = [(one["account_id"], one["campaign_id"], hour) for one in spies + people for hour in range(3)]
-    world = write_world(tmp_path / "world", spies + people, exchanges)
+    world = write_world(folder, [one | {"country": country} for one in spies + people], exchanges)
+    if seed is not None:
+        (world / "truth" / "world.json").write_text(json.dumps({"schema": "world/1.0", "seed": seed}))
+    return world
+
+
+@pytest.fixture
+def small(tmp_path):
+    """The small world; one campaign found, a company accused."""
+    world = small_world(tmp_path / "world")
     groups = [
         ("g1", "campaign", ["s0", "s1", "s2", "d0"]),
         ("g2", "campaign", ["k0", "k1", "k2", "k3"]),
@@ -249,13 +258,37 @@ def test_an_unlucky_country_is_told_with_its_null(tmp_path):
 
 
 def test_worlds_of_several_seeds_are_pooled_without_mixing_their_names(small, tmp_path):
-    world, scan = small
-    both = load_judged([(world, scan), (world, write_scan(tmp_path / "blind", []))])
+    other = small_world(tmp_path / "other", country="FR")
+    both = load_judged([small, (other, write_scan(tmp_path / "blind", []))])
     found = score(both)
     assert (found.accounts, found.campaign_accounts, len(found.campaigns)) == (40, 16, 4)
     assert found.recall.accused.value == 3 / 16
     assert len({row.campaign_id for row in found.campaigns}) == 4
     assert {row.kind: row.accused.units for row in found.look_alikes}["company_verified"] == 2
+
+
+def test_one_world_in_a_pool_counts_once(small, tmp_path):
+    world, scan = small
+    copy = shutil.copytree(world, tmp_path / "copy")
+    blind = write_scan(tmp_path / "blind", [])
+    for pair in ((world, scan), (world, blind), (copy, scan), (world / ".." / "world", blind)):
+        with pytest.raises(SameWorldError, match="count twice") as caught:
+            load_judged([small, pair])
+        assert "--seed" in caught.value.hint
+
+
+def test_worlds_of_one_seed_are_no_independent_draws(small, tmp_path):
+    blind = write_scan(tmp_path / "blind", [])
+    one, again, other = (
+        small_world(tmp_path / f"w{number}", country=country, seed=seed)
+        for number, (country, seed) in enumerate([("FR", 7), ("ES", 7), ("IT", 8)])
+    )
+    assert len(load_judged([small, (one, blind), (other, blind)]).truth.account_id) == 60
+    with pytest.raises(SameWorldError, match=r"w0 and .*w1 have the same seed"):
+        load_judged([small, (one, blind), (again, blind)])
+    (one / "truth" / "world.json").write_text("{")
+    with pytest.raises(WorldError, match=r"world\.json cannot be read"):
+        load_judged([(one, blind), (other, blind)])
 
 
 def test_a_scan_that_accuses_nobody_is_scored_without_an_invented_figure(small, tmp_path):
@@ -321,12 +354,14 @@ def test_the_command_prints_the_scorecard_and_keeps_it(small, tmp_path):
 
 def test_the_command_pools_pairs_and_scores_several_scans_apart(small, tmp_path):
     world, scan = small
+    other = small_world(tmp_path / "other", country="FR")
     blind = write_scan(tmp_path / "blind", [])
     apart = run(world, scan, blind, "--json").stdout.splitlines()
     assert [json.loads(line)["recall"]["accused"]["value"] for line in apart] == [3 / 8, 0.0]
-    pooled = run(world, scan, "--pair", f"{world}:{blind}", "--json").stdout.splitlines()
+    pooled = run(world, scan, "--pair", f"{other}:{blind}", "--json").stdout.splitlines()
     assert [json.loads(line)["recall"]["accused"]["value"] for line in pooled] == [3 / 16]
     assert msgspec.json.decode(pooled[0], type=Scorecard).schema == "score/1.0"
+    assert isinstance(run("--pair", f"{world}:{scan}", "--pair", f"{world}:{scan}").exception, SameWorldError)
 
 
 @pytest.mark.parametrize(
