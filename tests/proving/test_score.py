@@ -15,12 +15,10 @@ from click.testing import CliRunner
 from spiritsafe.cli.prove_score import score as score_command
 from spiritsafe.errors import UsageError
 from spiritsafe.proving.score import Scorecard, score
-from spiritsafe.proving.score_exchanges import first_flags, scanner
+from spiritsafe.proving.score_exchanges import first_flags
 from spiritsafe.proving.score_report import percent, score_text
 from spiritsafe.proving.score_scan import ScanError, load_judged
 from spiritsafe.proving.score_truth import SameWorldError, WorldError
-from tests.proving.own_log import DAY_US, write_log
-from tests.proving.own_log import START_US as OWN_START_US
 
 HOUR_US = 3_600_000_000
 START_US = 486_111 * HOUR_US
@@ -322,20 +320,19 @@ def test_the_first_flag_is_found_by_bisection_over_hours(tmp_path):
     assert len(asked) == len(set(asked)) <= 2 * 7 + 1
 
 
+def test_a_flag_that_only_the_whole_log_raises_is_no_never(tmp_path):
+    sent: list[tuple[str, str | None, int]] = [("s", "c1", 0), ("s", "c1", 9), ("d", None, 50)]
+    world = write_world(tmp_path / "w", [spy("s"), account("d")], sent)
+    (flag,) = first_flags(world, flag_by({"s": 51}, []))
+    assert (round(flag.hours or 0), flag.served_share) == (51, 1.0)
+
+
 @pytest.mark.parametrize("hour", [1, 2, 63, 64, 99, 100])
 def test_no_boundary_is_missed(tmp_path, hour):
     sent: list[tuple[str, str | None, int]] = [("s", "c1", at) for at in range(100)]
     world = write_world(tmp_path / "w", [spy("s"), account("d")], sent)
     (flag,) = first_flags(world, flag_by({"s": hour}, []))
     assert flag.served_share == hour / 100
-
-
-def test_the_real_scanner_sees_only_what_had_happened_by_then(tmp_path, monkeypatch):
-    monkeypatch.setenv("SPIRITSAFE_HOME", str(tmp_path / "home"))
-    write_log(tmp_path / "world", accounts=20)
-    scan_until = scanner(tmp_path / "world")
-    assert scan_until(OWN_START_US + 2 * DAY_US) <= {f"acct-{number:012x}" for number in range(20)}
-    assert not (tmp_path / "world" / "scan").exists()
 
 
 def run(*arguments: object) -> Any:
