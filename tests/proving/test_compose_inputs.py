@@ -183,6 +183,26 @@ def test_any_bytes_as_an_input_table_are_refused_with_a_way_out(tmp_path, data: 
         assert caught.value.hint
 
 
+def test_a_folder_without_prompt_sets_is_named(tmp_path):
+    empty = tmp_path / "prompts"
+    empty.mkdir()
+    for paths in ([empty], [sample_folder() / "prompts.parquet", empty]):
+        with pytest.raises(PoolError, match=r"the folder .*prompts holds no prompt set") as caught:
+            read_prompts(paths)
+        assert "*.parquet" in caught.value.hint
+
+
+@pytest.mark.parametrize("cast", ["", "matched = 0.06\n[[matched_only]]\narchetype = 'A'\naccounts = 8\n"])
+def test_a_recipe_of_nobody_is_refused_and_leaves_nothing(tmp_path, cast: str):
+    file = tmp_path / "nobody.toml"
+    file.write_text(f'name = "nobody"\nconsumers = 0\ndevelopers = 0\n{cast}')
+    failed = CliRunner().invoke(prove, ["--recipe", str(file), "--out", str(tmp_path / "w"), "--quiet"])
+    assert isinstance(failed.exception, RecipeError)
+    assert "no account" in str(failed.exception)
+    assert failed.exception.hint
+    assert not (tmp_path / "w").exists()
+
+
 def test_a_table_without_a_column_is_named(tmp_path):
     file = tmp_path / "prompts.parquet"
     pq.write_table(pa.table({"prompt": ["a"], "source": ["b"]}), file)

@@ -299,6 +299,19 @@ def test_a_scan_that_accuses_nobody_is_scored_without_an_invented_figure(small, 
     assert "nan" not in text
 
 
+def test_a_world_without_innocents_is_scored_for_what_it_can_say(tmp_path):
+    spies = [spy(f"s{i}") for i in range(4)]
+    world = write_world(tmp_path / "w", spies, [(one["account_id"], "c1", 0) for one in spies])
+    found = card(world, write_scan(tmp_path / "s", [("g", "campaign", ["s0", "s1", "s2"])]))
+    assert found.recall.accused.value == 0.75
+    assert (found.false_positives, found.look_alikes, found.equality) == (None, (), ())
+    assert all(np.isnan(row.accused.value) for row in found.at_prevalence)
+    text = score_text(found)
+    assert "the worlds have no innocents" in text
+    assert "EQUALITY" not in text
+    assert "nan" not in text
+
+
 def flag_by(hours: dict[str, int], asked: list[int]) -> Any:
     def scan_until(until_us: int) -> set[str]:
         asked.append(until_us)
