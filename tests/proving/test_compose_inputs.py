@@ -303,9 +303,32 @@ def test_the_command_teaches():
     assert run("--size", "huge", "--out", "x")[0] == 2
 
 
+def test_a_wish_that_is_overruled_is_said_with_what_overruled_it(tmp_path: Path):
+    out = ("--out", str(tmp_path / "w"), "--quiet")
+    done = CliRunner().invoke(prove, ["--size", "30", "--requests", "100", *out], catch_exceptions=False)
+    size, requests = done.stderr.splitlines()
+    assert size.startswith("warning --size 30: this world has ")
+    assert "8 accounts a campaign" in size
+    assert requests.startswith("warning --requests 100: this world has ")
+    assert "about 150 requests" in requests
+    assert "warning" not in done.stdout
+
+
+def test_a_stealth_without_a_campaign_is_said_and_a_wish_that_is_met_is_not(tmp_path: Path):
+    file = tmp_path / "calm.toml"
+    file.write_text('name = "calm"\nconsumers = 20\ndevelopers = 20\n')
+    out = ("--preset", str(file), "--out", str(tmp_path / "w"), "--json")
+    done = CliRunner().invoke(prove, ["--stealth", "4", *out], catch_exceptions=False)
+    assert done.stderr == "warning --stealth 4: the recipe calm has no campaign to put at that level\n"
+    assert json.loads(done.stdout)["recipe"]["campaigns"] == []
+    done = CliRunner().invoke(prove, ["--size", "80", "--requests", "2000", *out], catch_exceptions=False)
+    assert not done.stderr
+
+
 def test_a_size_may_be_a_number_of_accounts(tmp_path: Path):
-    code, said = run("--preset", "bench", "--size", "150", "--requests", "1500", "--out", str(tmp_path / "w"), "--json")
-    assert code == 0
-    counts = json.loads(said)["counts"]
+    given = ["--preset", "bench", "--size", "150", "--requests", "1500", "--out", str(tmp_path / "w"), "--json"]
+    done = CliRunner().invoke(prove, given, catch_exceptions=False)
+    assert done.exit_code == 0
+    counts = json.loads(done.stdout)["counts"]
     assert 100 < counts["accounts"] < 260
     assert 1_000 < counts["requests"] < 4_000

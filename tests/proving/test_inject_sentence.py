@@ -77,7 +77,7 @@ def test_the_smallest_size_found_is_said_and_larger_ones_that_failed_beside_it(c
     trials = [trial(size, k, found=(size, k) not in {(16, 0), (16, 1)}) for size in (8, 16, 32, 64) for k in range(5)]
     result = summed(copied, trials)
     assert result.smallest == {1: 8}
-    told = "of planted campaigns of 8, 16, 32 and 64 accounts, those of 8, 32 and 64 at stealth 1 were found in at least"
+    told = "of planted campaigns of 8, 16, 32 and 64 accounts, those of 8, 32 and 64 at stealth 1 were found in"
     assert told in result.sentence
     assert "too common" not in result.sentence
     lenient = summed(copied, trials, power=0.6)

@@ -68,7 +68,7 @@ def test_at_the_end_of_the_log_the_scan_itself_is_the_answer(scanned, tmp_path, 
     world, found = scanned
     own = shutil.copytree(found, tmp_path / "own")
     members = pq.read_schema(found / "members.parquet")
-    row = {name: None for name in members.names} | {"account_id": "acct-000000000003"}
+    row = dict.fromkeys(members.names) | {"account_id": "acct-000000000003"}
     pq.write_table(pa.Table.from_pylist([row], schema=members), own / "members.parquet")
     monkeypatch.setattr(pipeline, "find_campaigns", None)
     assert scanner(world, own)(START_US + 100 * DAY_US) == {"acct-000000000003"}
