@@ -15,7 +15,6 @@ from click.testing import CliRunner
 from spiritsafe.cli.prove_score import score as score_command
 from spiritsafe.errors import UsageError
 from spiritsafe.proving.score import Scorecard, score
-from spiritsafe.proving.score_exchanges import first_flags
 from spiritsafe.proving.score_report import percent, score_text
 from spiritsafe.proving.score_scan import ScanError, load_judged
 from spiritsafe.proving.score_truth import SameWorldError, WorldError
@@ -310,42 +309,6 @@ def test_a_world_without_innocents_is_scored_for_what_it_can_say(tmp_path):
     assert "the worlds have no innocents" in text
     assert "EQUALITY" not in text
     assert "nan" not in text
-
-
-def flag_by(hours: dict[str, int], asked: list[int]) -> Any:
-    def scan_until(until_us: int) -> set[str]:
-        asked.append(until_us)
-        return {name for name, hour in hours.items() if until_us >= START_US + hour * HOUR_US}
-
-    return scan_until
-
-
-def test_the_first_flag_is_found_by_bisection_over_hours(tmp_path):
-    sent: list[tuple[str, str | None, int]] = [("s", "c1", hour) for hour in range(100)]
-    sent += [("t", "c2", hour) for hour in range(20, 60)] + [("u", "c3", 5)]
-    world = write_world(tmp_path / "w", [spy("s"), spy("t", "c2"), spy("u", "c3"), account("d")], sent)
-    asked: list[int] = []
-    first, second, third = first_flags(world, flag_by({"s": 37, "t": 60, "d": 1}, asked))
-    assert (first.campaign_id, first.exchanges, first.served_share) == ("c1", 100, 0.37)
-    assert first.hours == pytest.approx(37, abs=1e-6)
-    assert (second.served_share, round(second.hours or 0)) == (1.0, 40)
-    assert (third.hours, third.served_share) == (None, None)
-    assert len(asked) == len(set(asked)) <= 2 * 7 + 1
-
-
-def test_a_flag_that_only_the_whole_log_raises_is_no_never(tmp_path):
-    sent: list[tuple[str, str | None, int]] = [("s", "c1", 0), ("s", "c1", 9), ("d", None, 50)]
-    world = write_world(tmp_path / "w", [spy("s"), account("d")], sent)
-    (flag,) = first_flags(world, flag_by({"s": 51}, []))
-    assert (round(flag.hours or 0), flag.served_share) == (51, 1.0)
-
-
-@pytest.mark.parametrize("hour", [1, 2, 63, 64, 99, 100])
-def test_no_boundary_is_missed(tmp_path, hour):
-    sent: list[tuple[str, str | None, int]] = [("s", "c1", at) for at in range(100)]
-    world = write_world(tmp_path / "w", [spy("s"), account("d")], sent)
-    (flag,) = first_flags(world, flag_by({"s": hour}, []))
-    assert flag.served_share == hour / 100
 
 
 def run(*arguments: object) -> Any:
