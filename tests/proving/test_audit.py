@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from spiritsafe.cli.prove_audit import audit as audit_command
 from spiritsafe.events.model import ACCOUNTS, REQUESTS
 from spiritsafe.files import write_parquet
-from spiritsafe.proving.audit import AuditReport, AuditSampleError, LeakError, SameWorldError, audit_worlds
+from spiritsafe.proving.audit import AuditReport, AuditSampleError, LeakError, audit_worlds
 from spiritsafe.proving.audit_checks import bin_number, judge_number
 from spiritsafe.proving.audit_language import ByteModel
 from spiritsafe.proving.audit_report import audit_text
 from spiritsafe.proving.recipes import load_recipe
-from spiritsafe.proving.score_truth import WorldError
+from spiritsafe.proving.score_truth import SameWorldError, WorldError
 from spiritsafe.proving.world import compose_world
 
 Bools = NDArray[np.bool_]

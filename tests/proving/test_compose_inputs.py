@@ -183,6 +183,26 @@ def test_any_bytes_as_an_input_table_are_refused_with_a_way_out(tmp_path, data: 
         assert caught.value.hint
 
 
+def test_a_folder_without_prompt_sets_is_named(tmp_path):
+    empty = tmp_path / "prompts"
+    empty.mkdir()
+    for paths in ([empty], [sample_folder() / "prompts.parquet", empty]):
+        with pytest.raises(PoolError, match=r"the folder .*prompts holds no prompt set") as caught:
+            read_prompts(paths)
+        assert "*.parquet" in caught.value.hint
+
+
+@pytest.mark.parametrize("cast", ["", "matched = 0.06\n[[matched_only]]\narchetype = 'A'\naccounts = 8\n"])
+def test_a_recipe_of_nobody_is_refused_and_leaves_nothing(tmp_path, cast: str):
+    file = tmp_path / "nobody.toml"
+    file.write_text(f'name = "nobody"\nconsumers = 0\ndevelopers = 0\n{cast}')
+    failed = CliRunner().invoke(prove, ["--recipe", str(file), "--out", str(tmp_path / "w"), "--quiet"])
+    assert isinstance(failed.exception, RecipeError)
+    assert "no account" in str(failed.exception)
+    assert failed.exception.hint
+    assert not (tmp_path / "w").exists()
+
+
 def test_a_table_without_a_column_is_named(tmp_path):
     file = tmp_path / "prompts.parquet"
     pq.write_table(pa.table({"prompt": ["a"], "source": ["b"]}), file)
@@ -283,9 +303,32 @@ def test_the_command_teaches():
     assert run("--size", "huge", "--out", "x")[0] == 2
 
 
+def test_a_wish_that_is_overruled_is_said_with_what_overruled_it(tmp_path: Path):
+    out = ("--out", str(tmp_path / "w"), "--quiet")
+    done = CliRunner().invoke(prove, ["--size", "30", "--requests", "100", *out], catch_exceptions=False)
+    size, requests = done.stderr.splitlines()
+    assert size.startswith("warning --size 30: this world has ")
+    assert "8 accounts a campaign" in size
+    assert requests.startswith("warning --requests 100: this world has ")
+    assert "about 150 requests" in requests
+    assert "warning" not in done.stdout
+
+
+def test_a_stealth_without_a_campaign_is_said_and_a_wish_that_is_met_is_not(tmp_path: Path):
+    file = tmp_path / "calm.toml"
+    file.write_text('name = "calm"\nconsumers = 20\ndevelopers = 20\n')
+    out = ("--preset", str(file), "--out", str(tmp_path / "w"), "--json")
+    done = CliRunner().invoke(prove, ["--stealth", "4", *out], catch_exceptions=False)
+    assert done.stderr == "warning --stealth 4: the recipe calm has no campaign to put at that level\n"
+    assert json.loads(done.stdout)["recipe"]["campaigns"] == []
+    done = CliRunner().invoke(prove, ["--size", "80", "--requests", "2000", *out], catch_exceptions=False)
+    assert not done.stderr
+
+
 def test_a_size_may_be_a_number_of_accounts(tmp_path: Path):
-    code, said = run("--preset", "bench", "--size", "150", "--requests", "1500", "--out", str(tmp_path / "w"), "--json")
-    assert code == 0
-    counts = json.loads(said)["counts"]
+    given = ["--preset", "bench", "--size", "150", "--requests", "1500", "--out", str(tmp_path / "w"), "--json"]
+    done = CliRunner().invoke(prove, given, catch_exceptions=False)
+    assert done.exit_code == 0
+    counts = json.loads(done.stdout)["counts"]
     assert 100 < counts["accounts"] < 260
     assert 1_000 < counts["requests"] < 4_000

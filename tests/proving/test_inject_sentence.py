@@ -34,15 +34,19 @@ def test_the_smallest_size_found_is_reported_for_each_level(own_log, tmp_path):
     assert by_cell[0, 8].found.value == 0
     assert (by_cell[0, 32].found.value, by_cell[0, 32].trials) == (1.0, 2)
     assert by_cell[0, 32].found.low < 0.5  # two trials of two are no certainty
-    assert "from 16 accounts at stealth 0 on" in result.sentence
-    assert "none of up to 32 accounts was found so often at stealth 2" in result.sentence
+    assert (
+        "of planted campaigns of 8, 16 and 32 accounts, those of 16 and 32 at stealth 0 were found in at least 90% of "
+        "2 trials each (a rate of at least 22% at 95% confidence), and none at stealth 2" in result.sentence
+    )
     kept = msgspec.json.decode((tmp_path / "out" / "inject.json").read_bytes(), type=InjectResult)
     assert kept == result
 
 
 def test_the_sentence_never_promises_more_than_was_tried(own_log, tmp_path):
     result = run_grid(own_log, tmp_path / "out", Detector(own_accounts(own_log)), sizes=(8,), repeats=1)
-    assert "none of up to 8 accounts was found so often at stealth 0 and 2" in result.sentence
+    told = "of planted campaigns of 8 accounts, none was found in at least 90% of 1 trial each at stealth 0 and 2"
+    assert told in result.sentence
+    assert "up to" not in result.sentence
     assert "unseen" in detection_limit_sentence(result)
     empty = msgspec.structs.replace(result, points=(), smallest={})
     assert "nothing was tried" in detection_limit_sentence(empty)
@@ -73,12 +77,12 @@ def test_the_smallest_size_found_is_said_and_larger_ones_that_failed_beside_it(c
     trials = [trial(size, k, found=(size, k) not in {(16, 0), (16, 1)}) for size in (8, 16, 32, 64) for k in range(5)]
     result = summed(copied, trials)
     assert result.smallest == {1: 8}
-    assert "planted campaigns of 8 accounts at stealth 1 were found in at least 90% of 5 trials each" in result.sentence
-    assert "but larger ones of 16 (3 of 5 trials) accounts were not" in result.sentence
+    told = "of planted campaigns of 8, 16, 32 and 64 accounts, those of 8, 32 and 64 at stealth 1 were found in"
+    assert told in result.sentence
     assert "too common" not in result.sentence
     lenient = summed(copied, trials, power=0.6)
     assert lenient.smallest == {1: 8}
-    assert "from 8 accounts at stealth 1 on" in lenient.sentence
+    assert "those of 8, 16, 32 and 64 at stealth 1 were found in at least 60% of 5 trials each" in lenient.sentence
     (point,) = [point for point in result.points if point.size == 16]
     assert point.found.value == 0.6
     assert point.found.low < 0.3
@@ -89,9 +93,37 @@ def test_a_campaign_too_large_for_a_small_log_hides_no_smaller_one(copied):
     trials = [trial(size, k, found=size < 64) for size in (8, 16, 64, 256) for k in range(3)]
     result = summed(copied, trials, accounts=500)
     assert result.smallest == {1: 8}
-    assert "none of" not in result.sentence
-    assert "but larger ones of 64 (0 of 3 trials) and 256 (0 of 3 trials) accounts were not" in result.sentence
+    told = "of planted campaigns of 8, 16, 64 and 256 accounts, those of 8 and 16 at stealth 1 were found"
+    assert told in result.sentence
     assert "what 64 and 256 accounts share is too common to tie anybody in a log of 500" in result.sentence
+
+
+def test_only_sizes_that_were_tried_are_named(copied):
+    alone = summed(copied, [trial(8, k, found=True) for k in range(3)])
+    assert "of planted campaigns of 8 accounts, those at stealth 1 were found in at least 90%" in alone.sentence
+    assert " on were" not in alone.sentence
+    missed = summed(copied, [trial(60, k, found=False) for k in range(3)])
+    told = "of planted campaigns of 60 accounts, none was found in at least 90% of 3 trials each at stealth 1"
+    assert told in missed.sentence
+    assert "up to" not in missed.sentence
+
+
+@pytest.mark.parametrize(("repeats", "bound"), [(1, 5), (3, 36), (20, 86)])
+def test_the_rate_is_an_exact_one_sided_bound_and_never_rounded_up(copied, repeats, bound):
+    result = summed(copied, [trial(8, k, found=True) for k in range(repeats)])
+    (point,) = result.points
+    assert point.found_at_least == pytest.approx(0.05 ** (1 / repeats))
+    assert f"(a rate of at least {bound}% at 95% confidence)" in result.sentence
+    assert "proves" not in result.sentence
+
+
+def test_levels_with_other_sizes_or_trials_are_told_apart(copied):
+    few = [trial(8, 0, found=True), *(trial(16, k, found=True) for k in range(4))]
+    deep = [msgspec.structs.replace(trial(16, k, found=False), stealth=2) for k in range(2)]
+    result = summed(copied, [*few, *deep])
+    assert "of 8 and 16 accounts, those of 8 and 16 at stealth 1 were found" in result.sentence
+    assert "in at least 90% of 1 to 4 trials each" in result.sentence
+    assert "; of planted campaigns of 16 accounts, none was found in at least 90% of 2 trials each" in result.sentence
 
 
 @given(st.integers(8, 100_000))

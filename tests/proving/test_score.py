@@ -1,6 +1,7 @@
 """A scorecard is only worth something if it cannot flatter: each figure is held to one worked by hand."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,9 @@ from click.testing import CliRunner
 from spiritsafe.cli.prove_score import score as score_command
 from spiritsafe.errors import UsageError
 from spiritsafe.proving.score import Scorecard, score
-from spiritsafe.proving.score_exchanges import first_flags, scanner
 from spiritsafe.proving.score_report import percent, score_text
 from spiritsafe.proving.score_scan import ScanError, load_judged
-from spiritsafe.proving.score_truth import WorldError
-from tests.proving.own_log import DAY_US, write_log
-from tests.proving.own_log import START_US as OWN_START_US
+from spiritsafe.proving.score_truth import SameWorldError, WorldError
 
 HOUR_US = 3_600_000_000
 START_US = 486_111 * HOUR_US
@@ -99,14 +97,22 @@ def card(world: Path, scan: Path, **options: Any) -> Scorecard:
     return score(load_judged([(world, scan)]), **options)
 
 
-@pytest.fixture
-def small(tmp_path):
-    """Two campaigns of four, a company of four keys and eight developers; one campaign found, a company accused."""
+def small_world(folder: Path, *, country: str = "DE", seed: int | None = None) -> Path:
+    """Two campaigns of four, a company of four keys and eight developers, all of one country."""
     spies = [spy(f"s{i}") for i in range(4)] + [spy(f"t{i}", "c2", archetype="E", stealth=2) for i in range(4)]
     company = {"operator_id": "acme", "independent_unit": "acme", "operator_kind": "company_verified"}
     people = [account(f"k{i}", **company) for i in range(4)] + [account(f"d{i}") for i in range(8)]
     exchanges = [(one["account_id"], one["campaign_id"], hour) for one in spies + people for hour in range(3)]
-    world = write_world(tmp_path / "world", spies + people, exchanges)
+    world = write_world(folder, [one | {"country": country} for one in spies + people], exchanges)
+    if seed is not None:
+        (world / "truth" / "world.json").write_text(json.dumps({"schema": "world/1.0", "seed": seed}))
+    return world
+
+
+@pytest.fixture
+def small(tmp_path):
+    """The small world; one campaign found, a company accused."""
+    world = small_world(tmp_path / "world")
     groups = [
         ("g1", "campaign", ["s0", "s1", "s2", "d0"]),
         ("g2", "campaign", ["k0", "k1", "k2", "k3"]),
@@ -249,13 +255,37 @@ def test_an_unlucky_country_is_told_with_its_null(tmp_path):
 
 
 def test_worlds_of_several_seeds_are_pooled_without_mixing_their_names(small, tmp_path):
-    world, scan = small
-    both = load_judged([(world, scan), (world, write_scan(tmp_path / "blind", []))])
+    other = small_world(tmp_path / "other", country="FR")
+    both = load_judged([small, (other, write_scan(tmp_path / "blind", []))])
     found = score(both)
     assert (found.accounts, found.campaign_accounts, len(found.campaigns)) == (40, 16, 4)
     assert found.recall.accused.value == 3 / 16
     assert len({row.campaign_id for row in found.campaigns}) == 4
     assert {row.kind: row.accused.units for row in found.look_alikes}["company_verified"] == 2
+
+
+def test_one_world_in_a_pool_counts_once(small, tmp_path):
+    world, scan = small
+    copy = shutil.copytree(world, tmp_path / "copy")
+    blind = write_scan(tmp_path / "blind", [])
+    for pair in ((world, scan), (world, blind), (copy, scan), (world / ".." / "world", blind)):
+        with pytest.raises(SameWorldError, match="count twice") as caught:
+            load_judged([small, pair])
+        assert "--seed" in caught.value.hint
+
+
+def test_worlds_of_one_seed_are_no_independent_draws(small, tmp_path):
+    blind = write_scan(tmp_path / "blind", [])
+    one, again, other = (
+        small_world(tmp_path / f"w{number}", country=country, seed=seed)
+        for number, (country, seed) in enumerate([("FR", 7), ("ES", 7), ("IT", 8)])
+    )
+    assert len(load_judged([small, (one, blind), (other, blind)]).truth.account_id) == 60
+    with pytest.raises(SameWorldError, match=r"w0 and .*w1 have the same seed"):
+        load_judged([small, (one, blind), (again, blind)])
+    (one / "truth" / "world.json").write_text("{")
+    with pytest.raises(WorldError, match=r"world\.json cannot be read"):
+        load_judged([(one, blind), (other, blind)])
 
 
 def test_a_scan_that_accuses_nobody_is_scored_without_an_invented_figure(small, tmp_path):
@@ -268,41 +298,17 @@ def test_a_scan_that_accuses_nobody_is_scored_without_an_invented_figure(small, 
     assert "nan" not in text
 
 
-def flag_by(hours: dict[str, int], asked: list[int]) -> Any:
-    def scan_until(until_us: int) -> set[str]:
-        asked.append(until_us)
-        return {name for name, hour in hours.items() if until_us >= START_US + hour * HOUR_US}
-
-    return scan_until
-
-
-def test_the_first_flag_is_found_by_bisection_over_hours(tmp_path):
-    sent: list[tuple[str, str | None, int]] = [("s", "c1", hour) for hour in range(100)]
-    sent += [("t", "c2", hour) for hour in range(20, 60)] + [("u", "c3", 5)]
-    world = write_world(tmp_path / "w", [spy("s"), spy("t", "c2"), spy("u", "c3"), account("d")], sent)
-    asked: list[int] = []
-    first, second, third = first_flags(world, flag_by({"s": 37, "t": 60, "d": 1}, asked))
-    assert (first.campaign_id, first.exchanges, first.served_share) == ("c1", 100, 0.37)
-    assert first.hours == pytest.approx(37, abs=1e-6)
-    assert (second.served_share, round(second.hours or 0)) == (1.0, 40)
-    assert (third.hours, third.served_share) == (None, None)
-    assert len(asked) == len(set(asked)) <= 2 * 7 + 1
-
-
-@pytest.mark.parametrize("hour", [1, 2, 63, 64, 99, 100])
-def test_no_boundary_is_missed(tmp_path, hour):
-    sent: list[tuple[str, str | None, int]] = [("s", "c1", at) for at in range(100)]
-    world = write_world(tmp_path / "w", [spy("s"), account("d")], sent)
-    (flag,) = first_flags(world, flag_by({"s": hour}, []))
-    assert flag.served_share == hour / 100
-
-
-def test_the_real_scanner_sees_only_what_had_happened_by_then(tmp_path, monkeypatch):
-    monkeypatch.setenv("SPIRITSAFE_HOME", str(tmp_path / "home"))
-    write_log(tmp_path / "world", accounts=20)
-    scan_until = scanner(tmp_path / "world")
-    assert scan_until(OWN_START_US + 2 * DAY_US) <= {f"acct-{number:012x}" for number in range(20)}
-    assert not (tmp_path / "world" / "scan").exists()
+def test_a_world_without_innocents_is_scored_for_what_it_can_say(tmp_path):
+    spies = [spy(f"s{i}") for i in range(4)]
+    world = write_world(tmp_path / "w", spies, [(one["account_id"], "c1", 0) for one in spies])
+    found = card(world, write_scan(tmp_path / "s", [("g", "campaign", ["s0", "s1", "s2"])]))
+    assert found.recall.accused.value == 0.75
+    assert (found.false_positives, found.look_alikes, found.equality) == (None, (), ())
+    assert all(np.isnan(row.accused.value) for row in found.at_prevalence)
+    text = score_text(found)
+    assert "the worlds have no innocents" in text
+    assert "EQUALITY" not in text
+    assert "nan" not in text
 
 
 def run(*arguments: object) -> Any:
@@ -321,12 +327,14 @@ def test_the_command_prints_the_scorecard_and_keeps_it(small, tmp_path):
 
 def test_the_command_pools_pairs_and_scores_several_scans_apart(small, tmp_path):
     world, scan = small
+    other = small_world(tmp_path / "other", country="FR")
     blind = write_scan(tmp_path / "blind", [])
     apart = run(world, scan, blind, "--json").stdout.splitlines()
     assert [json.loads(line)["recall"]["accused"]["value"] for line in apart] == [3 / 8, 0.0]
-    pooled = run(world, scan, "--pair", f"{world}:{blind}", "--json").stdout.splitlines()
+    pooled = run(world, scan, "--pair", f"{other}:{blind}", "--json").stdout.splitlines()
     assert [json.loads(line)["recall"]["accused"]["value"] for line in pooled] == [3 / 16]
     assert msgspec.json.decode(pooled[0], type=Scorecard).schema == "score/1.0"
+    assert isinstance(run("--pair", f"{world}:{scan}", "--pair", f"{world}:{scan}").exception, SameWorldError)
 
 
 @pytest.mark.parametrize(

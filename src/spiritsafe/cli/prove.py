@@ -16,6 +16,7 @@ _VERBS: Final[dict[str, tuple[str, str]]] = {
     "inject": ("spiritsafe.cli.prove_inject:inject", "Plant labelled campaigns in a copy of your own logs."),
 }
 _SIZES: Final = {"small": 1.0, "medium": 5.0, "large": 25.0}
+_MUCH_MORE: Final = 1.5  # times what was asked for, about which a size and a number of requests are only meant
 
 
 class ProveVerbs(click.Group):
@@ -128,6 +129,8 @@ def compose(out: Path | None, list_presets: bool, as_json: bool, quiet: bool, **
     if out is None:
         raise click.UsageError("say where the world goes: --out DIR")
     facts = _compose(out, quiet=quiet or as_json, **given)
+    for line in _overruled(facts, **given):
+        click.echo(f"{click.style('warning', fg='yellow', bold=True)} {line}", err=True)
     if as_json:
         import msgspec
 
@@ -142,6 +145,27 @@ def compose(out: Path | None, list_presets: bool, as_json: bool, quiet: bool, **
     for line in _prices(facts):
         click.echo(line)
     click.echo(f"next: spiritsafe scan {out / 'requests.parquet'} --accounts {out / 'accounts.parquet'} --out findings")
+
+
+def _overruled(
+    facts: dict[str, Any], *, size: int | float, requests: int | None, stealth: int | None, **_given: Any
+) -> list[str]:
+    """Which wishes the world does not follow, and what overruled them, a line each."""
+    counts, recipe = facts["counts"], facts["recipe"]
+    told = []
+    if isinstance(size, int) and counts["accounts"] > _MUCH_MORE * size:
+        told.append(
+            f"--size {size}: this world has {counts['accounts']:,} accounts, because its parts do not get smaller than "
+            "8 accounts a campaign and 2 a group of look-alikes"
+        )
+    if requests is not None and counts["requests"] > _MUCH_MORE * requests:
+        told.append(
+            f"--requests {requests}: this world has {counts['requests']:,}, because an account sends one conversation "
+            "or more and a campaign about 150 requests or more"
+        )
+    if stealth is not None and not recipe["campaigns"]:
+        told.append(f"--stealth {stealth}: the recipe {recipe['name']} has no campaign to put at that level")
+    return told
 
 
 def _prices(facts: dict[str, Any]) -> list[str]:

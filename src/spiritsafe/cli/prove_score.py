@@ -32,7 +32,12 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     show_default=True,
     help="State precision for this share of campaign accounts. Repeatable.",
 )
-@click.option("--first-flag", is_flag=True, help="Also scan the worlds cut off by the hour: when was it noticed?")
+@click.option(
+    "--first-flag",
+    is_flag=True,
+    help="When was it noticed? Also scans WORLD cut off by the hour, with the tables that SCAN read. SCAN must be of "
+    "this version and of the whole world's own files.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the bootstrap and the permutations.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for score.json and score.txt.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a scorecard, one a line.")
@@ -125,16 +130,17 @@ def _scorecard(
     import msgspec
 
     from spiritsafe.proving.score import score as score_judged
-    from spiritsafe.proving.score_exchanges import first_flags, scanner
+    from spiritsafe.proving.score_exchanges import first_flags
+    from spiritsafe.proving.score_rescan import scanner
     from spiritsafe.proving.score_scan import load_judged
 
     named = [(str(world), str(scan)) for world, scan in pairs]
-    card = score_judged(load_judged(pairs), pairs=named, prevalences=prevalences, seed=seed)
-    if not first_flag:
-        return card
+    judged = load_judged(pairs)
+    rescans = [scanner(world, scan) for world, scan in pairs] if first_flag else []
+    card = score_judged(judged, pairs=named, prevalences=prevalences, seed=seed)
     flags = [
         msgspec.structs.replace(flag, campaign_id=f"{number}/{flag.campaign_id}")
-        for number, (world, _) in enumerate(pairs)
-        for flag in first_flags(world, scanner(world), progress=progress)
+        for number, ((world, _), rescan) in enumerate(zip(pairs, rescans, strict=False))
+        for flag in first_flags(world, rescan, progress=progress)
     ]
     return msgspec.structs.replace(card, first_flags=tuple(flags))

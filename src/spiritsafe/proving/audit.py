@@ -9,14 +9,13 @@ Read `audit_checks.make_cells` next: whom each judge has to tell from whom.
 
 from __future__ import annotations
 
-import json
 import time
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 
-from spiritsafe.errors import InputError, UsageError, VerificationError
+from spiritsafe.errors import InputError, VerificationError
 from spiritsafe.proving.audit_accounts import (
     aggregate_account_events,
     aggregate_columns,
@@ -53,6 +52,7 @@ from spiritsafe.proving.audit_pairs import find_pairs
 from spiritsafe.proving.audit_rows import Columns, Vocabulary, encode_columns
 from spiritsafe.proving.audit_texts import encode_texts, fold_styles, hash_styles, style_documents
 from spiritsafe.proving.audit_world import AuditWorld, load_audit_world
+from spiritsafe.proving.score_truth import refuse_same
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,12 +78,6 @@ class AuditSampleError(InputError):
     """The worlds hold too few accounts of a class to say anything."""
 
     code = "proving.audit_sample"
-
-
-class SameWorldError(UsageError):
-    """Both worlds are the same, so that nothing would be held back from the judges."""
-
-    code = "proving.same_world"
 
 
 class CellSize(msgspec.Struct, frozen=True):
@@ -154,7 +148,11 @@ def audit_worlds(world_a: Path, world_b: Path, *, stealth: int = 1, progress: Pr
         scikit-learn is not installed.
     """
     require_learner()
-    _refuse_same(world_a, world_b)
+    refuse_same(
+        (world_a, world_b),
+        because="judges would be shown the answers",
+        hint="compose the second world with another --seed",
+    )
     started = time.monotonic()
     tell = _Steps(progress)
     tell("reading")
@@ -223,19 +221,6 @@ class _Steps:
     def __call__(self, stage: str, done: float = 0, total: float = 1) -> None:
         if self._progress is not None:
             self._progress(stage, done, total)
-
-
-def _refuse_same(world_a: Path, world_b: Path) -> None:
-    seeds = []
-    for world in (world_a, world_b):
-        described = world / "truth" / "world.json"
-        written = json.loads(described.read_text(encoding="utf-8")) if described.is_file() else {}
-        seeds.append(written.get("seed"))
-    if world_a.resolve() == world_b.resolve() or (seeds[0] is not None and seeds[0] == seeds[1]):
-        raise SameWorldError(
-            f"{world_a} and {world_b} have the same seed: judges would be shown the answers",
-            hint="compose the second world with another --seed",
-        )
 
 
 class _Seen(msgspec.Struct):

@@ -17,7 +17,7 @@ from spiritsafe.proving.grammar import mix
 from spiritsafe.proving.innocents import consumers, developers, matched_developers
 from spiritsafe.proving.jobs import Demand, Rows, chain_length, deal, mean_turns_of, prepare, set_bans
 from spiritsafe.proving.lookalikes import look_alikes
-from spiritsafe.proving.model import DAY_US
+from spiritsafe.proving.model import DAY_US, RecipeError
 from spiritsafe.proving.network import AddressBook
 from spiritsafe.proving.overlay import lay_over
 from spiritsafe.proving.profiles import AccountProfiles, Calendar, Span
@@ -119,6 +119,11 @@ def plan_world(
     Returns
     -------
     The plan in order of time, the truth about its accounts, and the groups.
+
+    Raises
+    ------
+    RecipeError
+        The recipe has no account.
     """
     tell = progress or (lambda *_: None)
     stage = Stage(recipe, pools, clients, networks, seed, calendar_of(recipe, seed))
@@ -126,6 +131,11 @@ def plan_world(
     for number, groups in enumerate(_handfuls(cast or cast_groups(recipe, seed, attacker))):
         _draw_groups(stage, groups, profiles, np.random.default_rng(mix(seed, 51, number)))
         tell("accounts", stage.accounts, recipe.accounts)
+    if not stage.accounts:
+        raise RecipeError(
+            f"the recipe {recipe.name!r} has no account",
+            hint="give it consumers, developers, look_alikes or campaigns, or a larger --size",
+        )
     demands = _demands(stage)
     tell("arrivals", 0, 1)
     rng = np.random.default_rng(mix(seed, 71))

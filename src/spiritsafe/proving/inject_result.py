@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from spiritsafe.proving.inject_sentence import detection_limit_sentence
-from spiritsafe.stats import Interval, wilson
+from spiritsafe.stats import Interval, clopper_pearson, wilson
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,7 +67,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PowerPoint(msgspec.Struct, frozen=True, kw_only=True):
-    """How often campaigns of one size and stealth were found, with Wilson's 95 % interval."""
+    """How often campaigns of one size and stealth were found, with Wilson's two-sided 95 % interval."""
 
     stealth: int
     size: int
@@ -77,10 +77,17 @@ class PowerPoint(msgspec.Struct, frozen=True, kw_only=True):
     mean_newly_accused: float
     exchanges_an_account: float
 
+    @property
+    def found_at_least(self) -> float:
+        """The rate that the trials prove: the exact one-sided 95 % lower bound (Clopper-Pearson)."""
+        return clopper_pearson(round(self.found.value * self.trials), self.trials, side="lower").low
+
 
 class InjectResult(msgspec.Struct, frozen=True, kw_only=True):
-    """The power curve of a scan on one log. `smallest` is by stealth level, None where no size sufficed; sizes
-    above it that failed are in `points`, and in the sentence.
+    """The power curve of a scan on one log.
+
+    `smallest` is by stealth level the smallest size tried that was found in a share `power` of its trials, None
+    where none was. Larger ones may have failed: `points` and the sentence say which were found.
     """
 
     schema: str = "inject/1.1"
@@ -135,7 +142,7 @@ def summarise(
 
 
 def _smallest(points: Sequence[PowerPoint], power: float, outcome: str) -> dict[int, int | None]:
-    """By stealth, the smallest size that was found often enough. Larger ones may have failed: the sentence says so."""
+    """By stealth, the smallest size tried that was found often enough, whatever became of larger ones."""
     smallest: dict[int, int | None] = {}
     for point in sorted(points, key=lambda point: (point.stealth, -point.size)):
         share: Interval = getattr(point, outcome)

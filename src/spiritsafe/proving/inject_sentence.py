@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import bisect
 import hashlib
+import math
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -72,11 +73,11 @@ def default_sizes(accounts: int, sizes: Sequence[int]) -> tuple[int, ...]:
 def detection_limit_sentence(result: InjectResult, *, measured: str = THIS_LOG) -> str:
     """What this scan would have found on this log; `measured` says on which, where it was another."""
     rate = float(np.median([point.exchanges_an_account for point in result.points])) if result.points else 0.0
-    told = [*_found(result), *_missed(result), *_crowded(result)]
+    told = [*_tried(result), *_crowded(result)]
     return (
         f"{measured} ({result.accounts:,} accounts, {result.days:g} days, about {rate:,.0f} exchanges a "
-        f"planted account), {'; '.join(told) or 'nothing was tried'}. A smaller, quieter or better hidden campaign "
-        "may be in this log unseen."
+        f"planted account), {'; '.join(told) or 'nothing was tried'}. A campaign of another size, a quieter or a "
+        "better hidden one may be in this log unseen."
     )
 
 
@@ -106,36 +107,43 @@ def sentence_beside(result: InjectResult, log: Iterable[str], tables: Mapping[st
     return result.sentence
 
 
-def _found(result: InjectResult) -> Iterable[str]:
-    """Levels at which a size sufficed; those at which every larger one did too are told together."""
-    trials = min((point.trials for point in result.points), default=0)
-    sized = {stealth: size for stealth, size in result.smallest.items() if size is not None}
-    failed = {stealth: _failed_above(result, stealth, size) for stealth, size in sized.items()}
-    even = [f"{size} accounts at stealth {stealth}" for stealth, size in sized.items() if not failed[stealth]]
-    often = f"found in at least {result.power:.0%} of {trials} trial{'' if trials == 1 else 's'} each"
-    if sized:
-        sure = min(p.found.low for p in result.points if sized.get(p.stealth) == p.size)
-        proves = f"which proves a rate of {sure:.0%} or more"
-    if even:
-        yield f"planted campaigns from {_and(even)} on were {often}, {proves}"
-    for stealth, points in failed.items():
-        if points:
-            missed = _and([f"{p.size} ({round(p.found.value * p.trials)} of {p.trials} trials)" for p in points])
-            yield (
-                f"planted campaigns of {sized[stealth]} accounts at stealth {stealth} were {often}, {proves}, "
-                f"but larger ones of {missed} accounts were not"
-            )
+def _tried(result: InjectResult) -> Iterable[str]:
+    """Of each set of sizes that was tried, which were found at which levels. No size is named that was not tried."""
+    levels: dict[tuple[int, ...], list[int]] = {}
+    for stealth in sorted({point.stealth for point in result.points}):
+        sizes = tuple(sorted(point.size for point in result.points if point.stealth == stealth))
+        levels.setdefault(sizes, []).append(stealth)
+    for sizes, stealths in levels.items():
+        points = [point for point in result.points if point.stealth in stealths]
+        yield f"of planted campaigns of {_and(map(str, sizes))} accounts, {_found(result, sizes, points)}"
 
 
-def _failed_above(result: InjectResult, stealth: int, size: int) -> list[PowerPoint]:
-    return [p for p in result.points if p.stealth == stealth and p.size > size and p.found.value < result.power]
+def _found(result: InjectResult, sizes: Sequence[int], points: Sequence[PowerPoint]) -> str:
+    """Which of `points`, all of `sizes`, were found often enough, and what that proves."""
+    enough = [point for point in points if point.found.value >= result.power]
+    at: dict[tuple[int, ...], list[str]] = {}
+    for stealth in sorted({point.stealth for point in points}):
+        found = tuple(sorted(point.size for point in enough if point.stealth == stealth))
+        at.setdefault(found, []).append(str(stealth))
+    none = at.pop((), [])
+    told = []
+    for found, stealths in at.items():
+        which = "those" if len(sizes) == 1 else f"those of {_and(map(str, found))}"
+        told.append(f"{which} at stealth {_and(stealths)}")
+    often = f"found in at least {result.power:.0%} of {_trials(enough or points)}"
+    if not told:
+        return f"none was {often} at stealth {_and(none)}"
+    # Rounded down: "at least 37%" would be more than a bound of 36.8% says.
+    sure = math.floor(100 * min(point.found_at_least for point in enough) + 1e-9)
+    rest = f", and none at stealth {_and(none)}" if none else ""
+    return f"{_and(told)} were {often} (a rate of at least {sure}% at 95% confidence){rest}"
 
 
-def _missed(result: InjectResult) -> Iterable[str]:
-    largest = max((point.size for point in result.points), default=0)
-    missed = [str(stealth) for stealth, size in result.smallest.items() if size is None]
-    if missed:
-        yield f"none of up to {largest} accounts was found so often at stealth {_and(missed)}"
+def _trials(points: Sequence[PowerPoint]) -> str:
+    fewest, most = (pick(point.trials for point in points) for pick in (min, max))
+    if fewest < most:
+        return f"{fewest} to {most} trials each"
+    return "1 trial each" if most == 1 else f"{most} trials each"
 
 
 def _crowded(result: InjectResult) -> Iterable[str]:
@@ -149,5 +157,6 @@ def _crowded(result: InjectResult) -> Iterable[str]:
         )
 
 
-def _and(parts: Sequence[str]) -> str:
+def _and(words: Iterable[str]) -> str:
+    parts = list(words)
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

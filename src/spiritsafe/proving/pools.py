@@ -84,7 +84,12 @@ def sample_folder() -> Path:
 def _files(paths: Iterable[Path]) -> list[Path]:
     files: list[Path] = []
     for path in paths:
-        files += sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+        found = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+        if not found:
+            raise PoolError(
+                f"the folder {path} holds no prompt set", hint="give --prompts a folder with Parquet files (*.parquet)"
+            )
+        files += found
     return files
 
 
@@ -94,7 +99,7 @@ def read_prompts(paths: Sequence[Path]) -> dict[str, NDArray[Any]]:
     Raises
     ------
     PoolError
-        A file is missing or lacks a column.
+        A file is missing or lacks a column, or a folder holds no file.
     """
     import pyarrow as pa
 

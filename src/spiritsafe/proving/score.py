@@ -124,7 +124,11 @@ class Probability(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
-    """Every score of one scan, or of several pooled."""
+    """Every score of one scan, or of several pooled.
+
+    Where the worlds have no innocents, `false_positives` is None, `look_alikes` and `equality` are empty, and no
+    precision is known.
+    """
 
     schema: str = "score/1.0"
     pairs: tuple[tuple[str, str], ...]
@@ -132,7 +136,7 @@ class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
     campaign_accounts: int
     recall: Rate
     precision_as_composed: Interval
-    false_positives: LookAlike
+    false_positives: LookAlike | None
     at_prevalence: tuple[AtPrevalence, ...]
     by_stealth: tuple[Rate, ...]
     by_archetype: tuple[Rate, ...]
@@ -168,11 +172,6 @@ def score(
         Shares of campaign accounts among all accounts at which to state precision.
     seed
         Of the bootstrap and of the permutations.
-
-    Raises
-    ------
-    SampleError
-        The worlds hold no innocent account.
     """
     truth = judged.truth
     innocent = ~truth.guilty
@@ -184,7 +183,7 @@ def score(
         campaign_accounts=int(truth.guilty.sum()),
         recall=_rate("all", judged, truth.guilty, found),
         precision_as_composed=_precision_as_composed(judged),
-        false_positives=_look_alike("all innocents", judged, innocent, seed=seed),
+        false_positives=_look_alike("all innocents", judged, innocent, seed=seed) if innocent.any() else None,
         at_prevalence=tuple(_at_prevalence(judged, share) for share in prevalences),
         by_stealth=_rates(judged, truth.stealth.astype(str).astype(object), found),
         by_archetype=_rates(judged, truth.archetype, found),
@@ -194,7 +193,9 @@ def score(
             _look_alike(kind, judged, innocent & (truth.kind == kind), seed=seed)
             for kind in sorted(set(truth.kind[innocent]))
         ),
-        equality=tuple(_equality(judged, label, outcome, seed) for label in LABELS for outcome in OUTCOMES),
+        equality=tuple(
+            _equality(judged, label, outcome, seed) for label in LABELS for outcome in OUTCOMES if innocent.any()
+        ),
         mixed=mixed_accounts(judged),
         grouping_accused=_grouping(judged, judged.accused),
         grouping_any=_grouping(judged, judged.grouped),
@@ -254,6 +255,8 @@ def _at_prevalence(judged: Judged, prevalence: float) -> AtPrevalence:
 
     def precision(outcome: Outcome) -> Interval:
         innocent = ~judged.truth.guilty
+        if not innocent.any():
+            return Interval(float("nan"), 0.0, 1.0)
         flagged: Bools = getattr(judged, outcome)
         units = judged.truth.unit[innocent].astype(str)
         alarms = clustered_interval(flagged[innocent], units, confidence=0.975)

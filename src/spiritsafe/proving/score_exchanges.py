@@ -1,18 +1,17 @@
 """Inside the accounts: which exchanges of a shared account were the distiller's, and how soon was he noticed?
 
-Comes from `score_scan.Judged` and, for the first flag, from scans of the world cut off at an hour; goes on to
-`score.Scorecard`.
+Comes from `score_scan.Judged` and, for the first flag, from scans of the world cut off at an hour (`score_rescan`);
+goes on to `score.Scorecard`.
 """
 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import numpy as np
 
-from spiritsafe.files import scratch_folder
 from spiritsafe.proving.score_scan import EXCHANGE_LIMIT
 from spiritsafe.proving.score_truth import load_exchanges, read_world_table
 from spiritsafe.stats import Interval, clustered_interval
@@ -92,9 +91,9 @@ def first_flags(world: Path, scan_until: ScanUntil, *, progress: Progress | None
     One entry a campaign. Bisection takes it that who is accused stays accused as the log grows; where that
     does not hold, the true first flag may have been earlier.
     """
-    when, campaign_of, accounts_of = _campaign_exchanges(world)
+    when, campaign_of, accounts_of, last_us = _campaign_exchanges(world)
     start_us = int(min(times[0] for times in when.values())) // HOUR_US * HOUR_US if when else 0
-    end_hour = max((int(times[-1] - start_us) // HOUR_US + 1 for times in when.values()), default=0)
+    end_hour = (last_us - start_us) // HOUR_US + 1 if when else 0
     accused: dict[int, set[str]] = {}
     campaigns = sorted(campaign_of)
     likely = max(1, len(campaigns)) * max(1, end_hour.bit_length())
@@ -133,8 +132,8 @@ def _first_true(last: int, holds: Callable[[int], bool]) -> int | None:
     return high
 
 
-def _campaign_exchanges(world: Path) -> tuple[dict[str, Ints], set[str], dict[str, set[str]]]:
-    """Sorted times of each campaign's exchanges, the campaigns, and the accounts each used."""
+def _campaign_exchanges(world: Path) -> tuple[dict[str, Ints], set[str], dict[str, set[str]], int]:
+    """Sorted times of each campaign's exchanges, the campaigns, the accounts each used, and the log's last time."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -142,7 +141,8 @@ def _campaign_exchanges(world: Path) -> tuple[dict[str, Ints], set[str], dict[st
     true = true.filter(true.column("campaign_id").is_valid())
     requests = read_world_table(world, "requests.parquet", ["event_id", "time"])
     row = pc.index_in(true.column("event_id"), requests.column("event_id").combine_chunks())
-    time = requests.column("time").cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).take(row).to_numpy()
+    every = requests.column("time").cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
+    time = every.take(row).to_numpy()
     campaign = np.array(true.column("campaign_id").to_pylist(), object)
     account = np.array(true.column("account_id").to_pylist(), object)
     names = set(campaign)
@@ -150,27 +150,5 @@ def _campaign_exchanges(world: Path) -> tuple[dict[str, Ints], set[str], dict[st
         {name: np.sort(time[campaign == name]) for name in names},
         names,
         {name: set(account[campaign == name]) for name in names},
+        int(pc.max(every).as_py() or 0),
     )
-
-
-def scanner(world: Path, *, scratch: Path | None = None) -> ScanUntil:
-    """`scan_until` by the real pipeline: scans the world as it was known at a time, and says who is accused."""
-    import pyarrow.parquet as pq
-
-    from spiritsafe.pipeline import find_campaigns
-    from spiritsafe.settings import load_settings
-
-    scratch = scratch or load_settings({}).temp_dir
-    beside: dict[str, Any] = {
-        name: world / f"{name}.parquet"
-        for name in ("accounts", "account_events", "attestations")
-        if (world / f"{name}.parquet").is_file()
-    }
-
-    def scan_until(until_us: int) -> set[str]:
-        with scratch_folder(scratch) as folder:
-            out = folder / "scan"
-            find_campaigns(world / "requests.parquet", out=out, until_us=until_us, **beside)
-            return set(pq.read_table(out / "members.parquet", columns=["account_id"])["account_id"].to_pylist())
-
-    return scan_until

@@ -87,7 +87,9 @@ def _prevalence(card: Scorecard) -> list[str]:
     ]
 
 
-def _look_alikes(rows: Iterable[LookAlike], together: LookAlike) -> list[str]:
+def _look_alikes(rows: Iterable[LookAlike], together: LookAlike | None) -> list[str]:
+    if together is None:
+        return ["FALSE POSITIVES: the worlds have no innocents, so that precision and false positives are unknown"]
     lines = [
         "FALSE POSITIVES by kind of innocent (bound: one-sided 95 %, organisations count, not accounts)",
         f"  {'':<24}{'accounts':>9}{'organisations':>15}{'accused':>9}{'bound':>9}{'grouped':>9}{'bound':>9}",
@@ -106,6 +108,8 @@ def _look_alikes(rows: Iterable[LookAlike], together: LookAlike) -> list[str]:
 
 
 def _equality(card: Scorecard) -> list[str]:
+    if not card.equality:
+        return []
     lines = ["EQUALITY among innocents (organisations trade labels within their kind)"]
     for row in card.equality:
         if row.test.draws == 0:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from spiritsafe.errors import InputError
-from spiritsafe.proving.score_truth import Truth, load_exchanges, load_truth, strings
+from spiritsafe.proving.score_truth import Truth, load_exchanges, load_truth, refuse_same, strings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,14 +74,21 @@ def load_judged(pairs: Sequence[tuple[Path, Path]]) -> Judged:
 
     Raises
     ------
+    SameWorldError
+        Two pairs are of one world, or of worlds of one seed: the same accounts would count twice.
     WorldError, ScanError
         A folder is not what it should be, or the scan speaks of accounts that the world does not have.
     """
+    refuse_same(
+        [world for world, _ in pairs],
+        because="the same accounts would count twice, and few would pass for enough",
+        hint="pool worlds of different --seed, one scan each; give several scans of one world as WORLD SCAN SCAN",
+    )
     return pool([_load_pair(world, scan, number) for number, (world, scan) in enumerate(pairs)])
 
 
 def pool(parts: Sequence[Judged]) -> Judged:
-    """Several judged worlds as one."""
+    """Several judged worlds as one; they must be independent draws (`score_truth.refuse_same`)."""
     starts = np.cumsum([0, *(len(part.truth.account_id) for part in parts)])
     truth = Truth(**{f.name: np.concatenate([getattr(part.truth, f.name) for part in parts]) for f in fields(Truth)})
 

@@ -6,15 +6,20 @@ Comes from the `truth` folder that `spiritsafe prove` writes; goes on to `score`
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 import numpy as np
 
-from spiritsafe.errors import InputError
+from spiritsafe.errors import InputError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pyarrow as pa
     from numpy.typing import NDArray
 
@@ -32,6 +37,12 @@ class WorldError(InputError):
     """A folder that is not a composed world, or one whose truth does not fit its traffic."""
 
     code = "proving.world"
+
+
+class SameWorldError(UsageError):
+    """Two worlds that must be independent draws are one world, or were composed from one seed."""
+
+    code = "proving.same_world"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,3 +134,53 @@ def _filled(table: pa.Table, column: str, fill: int | bool) -> NDArray[Any]:
 def load_exchanges(world: Path) -> pa.Table:
     """`event_id`, `account_id`, `campaign_id` (null unless the distiller sent it) of every exchange."""
     return read_world_table(world, "truth/exchanges.parquet", ["event_id", "account_id", "campaign_id"])
+
+
+def refuse_same(worlds: Sequence[Path], *, because: str, hint: str) -> None:
+    """Refuse worlds of which two are not independent draws.
+
+    They are not when they are one folder, have the same truth byte for byte, or come from one seed: also under
+    another recipe the same seed draws the same people and organisations.
+
+    Parameters
+    ----------
+    worlds
+        World folders.
+    because, hint
+        What would be wrong with using them together, and what to do instead.
+
+    Raises
+    ------
+    SameWorldError
+        Two of them are the same; says which.
+    WorldError
+        A `truth/world.json` cannot be read.
+    """
+    marks = [_marks(world) for world in worlds]
+    for (one, first), (other, second) in combinations(zip(worlds, marks, strict=True), 2):
+        if first & second:
+            alike = f"{one} is given twice" if one.resolve() == other.resolve() else f"{one} and {other} are one world"
+            if first & second == {mark for mark in first if mark.startswith("seed")}:
+                alike = f"{one} and {other} have the same seed"
+            raise SameWorldError(f"{alike}: {because}", hint=hint)
+
+
+def _marks(world: Path) -> frozenset[str]:
+    """What two worlds have in common only if they are not independent."""
+    marks = {f"folder {world.resolve()}"}
+    truth, described = world / "truth" / "accounts.parquet", world / "truth" / "world.json"
+    if truth.is_file():
+        marks.add(f"truth {hashlib.sha256(truth.read_bytes()).hexdigest()}")
+    if described.is_file():
+        try:
+            seed = msgspec.json.decode(described.read_bytes(), type=_Described).seed
+        except (OSError, msgspec.DecodeError) as error:
+            raise WorldError(f"{described} cannot be read: {error}", hint="compose the world again") from error
+        marks |= set() if seed is None else {f"seed {seed}"}
+    return frozenset(marks)
+
+
+class _Described(msgspec.Struct):
+    """What is asked of `truth/world.json`."""
+
+    seed: int | None = None
