@@ -290,3 +290,46 @@ def test_the_reference_page_lists_every_alias():
     page = (Path(__file__).parents[2] / "docs" / "reference" / "sources.md").read_text(encoding="utf-8")
     for column, attributes in otel_aliases.BY_COLUMN.items():
         assert f"| `{column}` | {', '.join(f'`{a}`' for a in attributes)} |" in page
+
+
+def of_length(length: int) -> bytes:
+    """A request of one exchange whose only group is `length` bytes long."""
+    span = {
+        "traceId": "ab" * 16, "spanId": "cd" * 8, "startTimeUnixNano": "1775044800000000000",
+        "attributes": [{"key": "llm.request.type", "value": {"stringValue": "chat"}}],
+    }  # fmt: skip
+    for size in range(1, length):
+        who = [{"key": "tenant.id", "value": {"stringValue": "a" * size}}]
+        line = {"resourceSpans": [{"resource": {"attributes": who}, "scopeSpans": [{"spans": [span]}]}]}
+        message = in_protobuf(json.dumps(line))
+        if message[1] == length:
+            return message
+    raise AssertionError(length)
+
+
+@pytest.mark.parametrize("bracket", ["{", "["])
+@pytest.mark.parametrize("framing", ["single", "varint"])
+@pytest.mark.parametrize("stated", [None, "otlp"])
+def test_a_message_that_begins_like_json_is_a_message(tmp_path: Path, bracket: str, framing: str, stated: str | None):
+    if framing == "single":
+        data = of_length(ord(bracket))
+        assert data.startswith(b"\n" + bracket.encode())
+    else:
+        message = of_length(ord(bracket) - 2)
+        data = (bytes([len(message)]) + message) * 3
+        assert data.startswith(bracket.encode() + b"\n")
+    path = tmp_path / "export"
+    path.write_bytes(data)
+    table, rejected, source = read_all(path, format=stated)
+    assert source.format == "otlp"
+    assert [row.code for row in rejected] == []
+    assert table.num_rows == (1 if framing == "single" else 3)
+
+
+@pytest.mark.parametrize("lead", ["", "\n", "\n\n  "])
+def test_a_document_that_begins_with_a_line_end_is_json(tmp_path: Path, lead: str):
+    line = (VECTORS / "semconv-1.37-span.jsonl").read_text()
+    path = tmp_path / "export"
+    path.write_text(lead + json.dumps(json.loads(line), indent=2))
+    for stated in (None, "otlp"):
+        assert read_all(path, format=stated)[0].num_rows == 1

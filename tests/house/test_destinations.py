@@ -39,18 +39,40 @@ def test_only_a_result_of_the_same_kind_is_replaced(tmp_path):
     assert (world / "requests.parquet").read_text() == "precious"
 
 
-@pytest.mark.parametrize("given", ["world/requests.parquet", "world", "world/*.parquet", "w*/req*", "link", "log"])
+@pytest.mark.parametrize(
+    "given", ["world/requests.parquet", "world", "world/*.parquet", "w*/req*", "link", "log", "far"]
+)
 def test_a_folder_that_holds_what_is_read_is_not_replaced(tmp_path, monkeypatch, given):
     monkeypatch.chdir(tmp_path)
     result(tmp_path / "world")
     (tmp_path / "link").symlink_to(tmp_path / "world" / "requests.parquet")
     (tmp_path / "log").mkdir()
     (tmp_path / "log" / "day1").symlink_to(tmp_path / "world" / "requests.parquet")
+    (tmp_path / "far").mkdir()
+    (tmp_path / "far" / "month").symlink_to(tmp_path / "log")
+    (tmp_path / "log" / "round").symlink_to(tmp_path / "far")
     (tmp_path / "other-name").symlink_to(tmp_path / "world")
     for out in ("world", "other-name", "../" + tmp_path.name + "/world"):
         with pytest.raises(DestinationError, match="is read: replacing it would destroy it"):
             check_folder(tmp_path / out, kind="scan", inputs=["elsewhere.parquet", given])
     check_folder(tmp_path / "world", kind="scan", inputs=["s3://world/requests.parquet", tmp_path / "worlds"])
+
+
+def test_a_name_that_is_no_utf8_is_refused_before_the_work(tmp_path):
+    odd = tmp_path / os.fsdecode(b"found\xff")
+    for path in (odd, odd / "plain"):
+        with pytest.raises(DestinationError, match=r"found\\xff.* is no name in UTF-8") as caught:
+            check_folder(path, kind="scan")
+        assert "new --out" in caught.value.hint
+        with pytest.raises(DestinationError, match="no name in UTF-8"):
+            check_file(path, table="sketches")
+    odd.mkdir()
+    (tmp_path / "link").symlink_to(odd)
+    with pytest.raises(DestinationError, match="no name in UTF-8"):
+        check_folder(tmp_path / "link", kind="scan")
+    with pytest.raises(ScratchError, match="no name in UTF-8") as also, scratch_folder(odd):
+        pytest.fail("the work began")
+    assert "SPIRITSAFE_TEMP_DIR" in also.value.hint
 
 
 def test_an_empty_folder_is_still_there_after_a_failure(tmp_path):

@@ -322,6 +322,23 @@ def test_when_nothing_is_left_the_error_says_what_became_of_the_rows(run, day, t
     assert "later --until" in done.stderr
 
 
+def test_a_log_without_rows_is_called_so(run, tmp_path):
+    header, spans = tmp_path / "log.csv", tmp_path / "spans.jsonl"
+    header.write_text("event_id,time,account_id\n")
+    tool = {"name": "run", "startTimeUnixNano": "1775044800000000000", "traceId": "ab" * 16, "spanId": "cd" * 8}
+    spans.write_text(json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [tool]}]}]}) + "\n")
+    for verb in ("scan", "sketch"):
+        for log, what, way in (
+            ([header], "the log has no rows", "spiritsafe doctor"),
+            ([spans], "no span or log record is an exchange with a model", "sources.md says which are"),
+            ([header, "--sql", "SELECT * FROM logs"], "the query gives no rows", "WHERE"),
+        ):
+            done = run(verb, *log, "--out", tmp_path / verb, expect=3)
+            assert f"error [sketch.empty] {what}" in done.stderr
+            assert way in done.stderr
+            assert "code means" not in done.stderr
+
+
 # --- files ------------------------------------------------------------------------------------------------
 
 

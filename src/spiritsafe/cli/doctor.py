@@ -124,4 +124,4 @@ def _way_out(write_map: str | None) -> str:
 def _print_json(found: Findings) -> None:
     import msgspec
 
-    click.echo(msgspec.json.encode(found, order="deterministic").decode())
+    click.echo(msgspec.json.encode(found, order="deterministic"))

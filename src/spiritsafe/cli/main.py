@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import io
 import os
 import select
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -42,6 +44,12 @@ class MemoryFault(EnvironmentFault):
     """The machine has less memory than the work needs, outside the engine, which has a limit of its own."""
 
     code = "cli.memory"
+
+
+class OutputError(EnvironmentFault):
+    """Standard output is closed, or cannot take what is written to it: its disk is full."""
+
+    code = "cli.output"
 
 
 class _BrokenPipe(Exception):
@@ -102,9 +110,13 @@ def commands() -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command and leave with its exit code."""
     try:
-        result: Any = commands.main(arguments, standalone_mode=False, prog_name="spiritsafe")
+        _make_ready()
+        with _output_told():
+            result: Any = commands.main(arguments, standalone_mode=False, prog_name="spiritsafe")
     except SpiritsafeError as error:
         _tell(error)
+        if isinstance(error, OutputError):
+            _write_nowhere()
         sys.exit(error.exit_code)
     except MemoryError:
         fault = MemoryFault(
@@ -114,10 +126,12 @@ def main(arguments: list[str] | None = None) -> None:
         _tell(fault)
         sys.exit(fault.exit_code)
     except click.exceptions.Abort:
-        click.echo("stopped; nothing was left half-written", err=True)
+        with contextlib.suppress(OSError):
+            click.echo("stopped; nothing was left half-written", err=True)
         sys.exit(130)
     except click.ClickException as error:
-        error.show()
+        with contextlib.suppress(OSError):
+            error.show()
         sys.exit(2)
     except _BrokenPipe:
         # Where the reader of our output went away (`| head`) it is no error; any other broken pipe (to a worker, a
@@ -127,6 +141,40 @@ def main(arguments: list[str] | None = None) -> None:
         _write_nowhere()
         sys.exit(0)
     sys.exit(result if isinstance(result, int) else 0)
+
+
+def _make_ready() -> None:
+    """Streams that can be written to, in any encoding: what theirs has no letter for is written with a backslash."""
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - it stays open
+    if sys.stdout is None:
+        raise OutputError("standard output is closed", hint="send it to a file, or to /dev/null")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+@contextlib.contextmanager
+def _output_told() -> Iterator[None]:
+    """A disk that refuses our output is told as such; a broken pipe is not met here (see `_BrokenPipe`)."""
+    try:
+        yield
+    except (OSError, EnvironmentFault) as error:
+        cause = error.__cause__ if isinstance(error, EnvironmentFault) else error
+        if not isinstance(cause, OSError) or not _was_printed(cause):
+            raise
+        raise OutputError(
+            f"the output cannot be written: {cause.strerror or cause}",
+            hint="free some space, or send standard output elsewhere; what --out names is written for itself",
+        ) from error
+
+
+def _was_printed(error: OSError) -> bool:
+    """Whether the error comes from printing, and not from a file of ours: only the place where it arose tells."""
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    return last is not None and last.tb_frame.f_code is click.echo.__code__
 
 
 def _reader_left() -> bool:
@@ -145,7 +193,7 @@ def _write_nowhere() -> None:
 
 
 def _tell(error: SpiritsafeError) -> None:
-    with contextlib.suppress(BrokenPipeError):  # nobody reads it: the exit code still says it
+    with contextlib.suppress(OSError):  # nobody reads it: the exit code still says it
         click.echo(f"{click.style('error', fg='red', bold=True)} [{error.code}] {error}", err=True)
         if error.hint:
             click.echo(f"  {click.style('do', bold=True)}: {error.hint}", err=True)

@@ -134,7 +134,7 @@ def compose(out: Path | None, list_presets: bool, as_json: bool, quiet: bool, **
     if as_json:
         import msgspec
 
-        click.echo(msgspec.json.format(msgspec.json.encode(facts, order="deterministic"), indent=2).decode())
+        click.echo(msgspec.json.format(msgspec.json.encode(facts, order="deterministic"), indent=2))
         return
     counts = facts["counts"]
     click.echo(f"{counts['requests']:,} requests of {counts['accounts']:,} accounts in {out}")

@@ -48,7 +48,7 @@ def audit(world_a: Path, world_b: Path, stealth: int, out: Path | None, as_json:
         with staged_folder(out, kind="audit") as folder:
             (folder / "audit.json").write_bytes(written)
             (folder / "audit.txt").write_text(audit_text(report) + "\n", encoding="utf-8")
-    click.echo(written.decode() if as_json else audit_text(report))
+    click.echo(written if as_json else audit_text(report))
     if not report.passed:
         worst = report.leaks[0].name if report.leaks else "labels dealt at random"
         raise LeakError(

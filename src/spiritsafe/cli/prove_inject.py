@@ -124,7 +124,7 @@ def inject(
             seed=seed,
             progress=progress,
         )
-    click.echo(msgspec.json.encode(result).decode() if as_json else _told(result))
+    click.echo(msgspec.json.encode(result) if as_json else _told(result))
 
 
 def _told(result: InjectResult) -> str:

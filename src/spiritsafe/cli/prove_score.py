@@ -89,7 +89,7 @@ def score(
             (folder / "score.txt").write_text("\n\n".join(map(score_text, cards)) + "\n", encoding="utf-8")
     for number, card in enumerate(cards):
         if as_json:
-            click.echo(encode(card).decode())
+            click.echo(encode(card))
         else:
             click.echo(("\n" if number else "") + score_text(card))
 

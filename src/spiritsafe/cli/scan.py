@@ -136,6 +136,6 @@ def _print_json(found: ScanResult) -> None:
 
     encoder = msgspec.json.Encoder(order="deterministic")
     for group in found.groups:
-        click.echo(encoder.encode(group).decode())
+        click.echo(encoder.encode(group))
     for warning in found.run.warnings:
         click.echo(f"warning {warning}", err=True)

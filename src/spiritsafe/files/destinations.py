@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from spiritsafe.errors import EnvironmentFault, SpiritsafeError, UsageError
+from spiritsafe.files.names import is_plain, plain_hint, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -178,13 +179,20 @@ def _table_of(path: Path) -> str:
 
 def _resolved(destination: Path) -> Path:
     """The destination with its links followed; one that leads nowhere is a mistake and not a wish."""
+    _refuse_odd(destination)
     _refuse_impossible(destination)
     found = Path(os.path.realpath(destination))
+    _refuse_odd(found)
     if destination.is_symlink() and not os.path.lexists(found):
         raise DestinationError(f"{destination} is a link to {found}, which is not there", hint="make it, or name it")
     if found.is_symlink():
         raise DestinationError(f"{destination}: its links lead round in a circle", hint=_NEW)
     return found
+
+
+def _refuse_odd(destination: Path) -> None:
+    if not is_plain(destination):
+        raise DestinationError(f"cannot write there: {told(destination)}", hint=plain_hint(_NEW))
 
 
 def _refuse_impossible(destination: Path) -> None:
@@ -206,11 +214,13 @@ def _places(given: str | Path) -> Iterator[Path]:
     if "://" in text or "\0" in text:
         return
     hits = glob.glob(text, recursive=True) if glob.has_magic(text) else []  # noqa: PTH207 - an absolute pattern
-    for path in (text, *hits):
-        yield Path(os.path.realpath(path))
-        for folder, _, names in os.walk(path):
-            yield from (Path(os.path.realpath(one)) for one in _links(Path(folder), names))
-
-
-def _links(folder: Path, names: Iterable[str]) -> Iterator[Path]:
-    return (folder / name for name in names if (folder / name).is_symlink())
+    reached: set[str] = set()
+    waiting = [text, *hits]
+    while waiting:
+        place = os.path.realpath(waiting.pop())
+        if place in reached:
+            continue
+        reached.add(place)
+        yield Path(place)
+        for folder, folders, names in os.walk(place):
+            waiting += [str(one) for name in (*folders, *names) if (one := Path(folder, name)).is_symlink()]

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Final
 
 from spiritsafe.errors import EnvironmentFault
 from spiritsafe.files.destinations import MARKER, check_folder, fault_of, is_full
+from spiritsafe.files.names import is_plain, plain_hint, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -105,12 +106,18 @@ def scratch_folder(parent: Path | None, *, prefix: str = "spiritsafe-") -> Itera
     Raises
     ------
     ScratchError
-        `parent` is not there or cannot be written.
+        `parent` is not there, cannot be written, or has a name that is no UTF-8.
     SpaceError
         The disk became full while the block ran.
     """
     try:
-        folder, lock = _fresh_folder(Path(tempfile.gettempdir()) if parent is None else parent, prefix, ".scratch")
+        place = Path(tempfile.gettempdir()) if parent is None else parent
+        if not is_plain(os.path.realpath(place)):
+            raise ScratchError(
+                f"cannot work in a folder of that name: {told(place)}",
+                hint=plain_hint("set SPIRITSAFE_TEMP_DIR, or TMPDIR, to another folder"),
+            )
+        folder, lock = _fresh_folder(place, prefix, ".scratch")
     except OSError as error:
         raise ScratchError(
             f"cannot make a work folder in {parent or 'the temporary folder'}: {error.strerror}",

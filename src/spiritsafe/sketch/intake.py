@@ -131,7 +131,7 @@ def take_in(
         counts = _counts(requests, engine)
     refused = _by_code(quarantine, engine)
     if not counts["rows"]:
-        raise _nothing_left(refused, _counts(everything, engine), until_us)
+        raise _nothing_left(source, refused, _counts(everything, engine), until_us)
     return Intake(
         requests=requests,
         quarantine=quarantine,
@@ -157,7 +157,7 @@ def _by_code(quarantine: ir.Table, engine: Engine) -> Counter[str]:
     return Counter({row["code"]: row["rows"] for row in found})
 
 
-def _nothing_left(refused: Counter[str], read: dict[str, int], until_us: int | None) -> NoRowsLeftError:
+def _nothing_left(source: Source, refused: Counter[str], read: dict[str, int], until_us: int | None) -> NoRowsLeftError:
     """What became of the rows, since no file will say it."""
     codes = ", ".join(f"{rows:,} {code}" for code, rows in refused.most_common(_CODES_TOLD))
     told = f"{refused.total():,} rows were refused ({codes})" if refused else "no row was refused"
@@ -167,9 +167,25 @@ def _nothing_left(refused: Counter[str], read: dict[str, int], until_us: int | N
             f"to {_iso(read['last_us'])}; {told}",
             hint="give a later --until, or leave it out",
         )
+    if not refused:
+        return _nothing_there(source)
     return NoRowsLeftError(
         f"no usable rows: {told}",
         hint="docs/reference/sources.md says what each code means; `spiritsafe doctor LOGS` says what the log holds",
+    )
+
+
+def _nothing_there(source: Source) -> NoRowsLeftError:
+    """What to say of a log of which no row was kept and none refused: there was none."""
+    if source.format == "sql":
+        return NoRowsLeftError("the query gives no rows", hint="look at its WHERE, and at the log without --sql")
+    if any(shard.format.endswith(":otlp") for shard in source.shards):
+        return NoRowsLeftError(
+            "no span or log record is an exchange with a model",
+            hint="docs/reference/sources.md says which are; are these the traces of the gateway or the model server?",
+        )
+    return NoRowsLeftError(
+        "the log has no rows", hint="is it the right file? `spiritsafe doctor LOGS` says what it was taken for"
     )
 
 

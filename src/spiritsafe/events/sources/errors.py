@@ -23,6 +23,18 @@ class PathError(InputError):
     code = "events.not_found"
 
 
+class NoFileError(InputError):
+    """A path is a pipe, a device or a socket: it cannot be read twice, or from the middle."""
+
+    code = "events.no_file"
+
+
+class FileNameError(InputError):
+    """A file to read has a name that is no UTF-8: not every library could open it."""
+
+    code = "events.file_name"
+
+
 class NoRowsError(InputError):
     """Everything given is empty."""
 

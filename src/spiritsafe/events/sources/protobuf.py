@@ -34,12 +34,13 @@ _REQUEST_TAG: Final = 0x0A
 
 def framing_of(head: bytes) -> str | None:
     """`four_bytes`, `varint` or `single` by the first bytes of the content; None for something else."""
+    # Before `four_bytes`: as a length, this tag would say over 160 MiB.
+    if len(head) > 2 and head[0] == _REQUEST_TAG and _plausible_field(head, 1):
+        return "single"
     if len(head) > 5 and int.from_bytes(head[:4], "big") <= MESSAGE_BYTES and _begins_message(head[4:8]):
         return "four_bytes"
-    if not head or len(head) < 3:
+    if len(head) < 3:
         return None
-    if head[0] == _REQUEST_TAG and _plausible_field(head, 1):
-        return "single"
     length, start = _varint(head, 0)
     return "varint" if start and 0 < length <= MESSAGE_BYTES and head[start : start + 1] == b"\x0a" else None
 

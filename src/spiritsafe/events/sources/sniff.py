@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 HEAD_BYTES: Final = 1 << 18
 SAMPLE_ROWS: Final = 200
 _BOM: Final = b"\xef\xbb\xbf"
+_TOPS: Final = (b'"resourceSpans"', b'"resourceLogs"', b'"resource_spans"', b'"resource_logs"')
+_TAGS_WITHIN: Final = 128  # 0x7b bytes of a message, and what is before them
 FORMATS: Final[dict[str, tuple[str, str]]] = {
     "parquet": ("parquet", ""),
     "jsonl": ("jsonl", ""),
@@ -81,7 +83,10 @@ def kind_of(url: str, options: ReadOptions) -> Kind | None:
             return None
         if head.startswith(b"PAR1"):
             return _agreed(Kind("parquet", dialect, compression), container, url)
-        if text[:1] in (b"{", b"[") or (container in ("jsonl", "json") and framing_of(head) is None):
+        bracket = text[:1] in (b"{", b"[")
+        if bracket and not container and _only_looks_like_json(head, dialect) and _is_telemetry(stream, head, url):
+            return Kind("protobuf", "otlp", compression)
+        if bracket or (container in ("jsonl", "json") and framing_of(head) is None):
             return _agreed(_json_kind(stream, head, compression, url, options), container, url)
         for magic, what, hint in _KNOWN_OTHERS:
             if head.startswith(magic):
@@ -173,8 +178,7 @@ def _dialect(records: tuple[dict[str, Any], ...], options: ReadOptions) -> str:
 
 
 def _document_dialect(head: bytes) -> str:
-    tops = (b'"resourceSpans"', b'"resourceLogs"', b'"resource_spans"', b'"resource_logs"')
-    if any(top in head[:4096] for top in tops):
+    if any(top in head[:4096] for top in _TOPS):
         return "otlp"
     # An array: its first object's names say the rest, as far as the head shows them.
     for dialect, marks in _DOCUMENT_MARKS.items():
@@ -188,6 +192,18 @@ _DOCUMENT_MARKS: Final[dict[str, tuple[bytes, ...]]] = {
     "chat": (b'"request"', b'"response"', b'"model"'),
     "glasswally": (b'"request_id"', b'"ip_address"', b'"header_order"'),
 }
+
+
+def _only_looks_like_json(head: bytes, dialect: str) -> bool:
+    """Whether these may be messages whose tag and length are a line end and a bracket (`0a 7b`, or `7b 0a`).
+
+    A message holds tags below 0x20; JSON holds no such byte but tab and line ends (RFC 8259, section 7).
+    """
+    if framing_of(head) is None:
+        return False
+    if any(byte < 0x20 and byte not in b"\t\n\r" for byte in head[:_TAGS_WITHIN]):
+        return True
+    return dialect == "otlp" and not any(top in head for top in _TOPS)
 
 
 def _is_telemetry(stream: Any, head: bytes, url: str) -> bool:

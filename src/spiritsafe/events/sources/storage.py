@@ -8,7 +8,6 @@ Comes from `cli`; goes on to `events.sources.sniff` and the readers.
 from __future__ import annotations
 
 import contextlib
-import glob
 import hashlib
 import re
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import pyarrow as pa
 
 from spiritsafe.errors import SpiritsafeError
 from spiritsafe.events.sources.errors import BrokenFileError, FormatError, PathError, StorageError, TruncatedError
+from spiritsafe.events.sources.local_files import found_at, identity_of, no_log, why_passed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -39,10 +39,6 @@ _OTHER_COMPRESSION: Final[tuple[tuple[bytes, str], ...]] = (
     (b"\x04\x22\x4d\x18", "lz4"),
     (b"PK\x03\x04", "zip"),
 )
-_NO_LOGS: Final = frozenset({".md", ".rst", ".crc", ".md5", ".sha1", ".sha256", ".sha512", ".asc", ".sig"})
-_SUMS: Final = frozenset({"MD5SUMS", "SHA1SUMS", "SHA256SUMS", "SHA512SUMS"})
-_FOR_PEOPLE: Final = frozenset({"README", "LICENSE", "LICENCE", "NOTICE", "CHANGELOG", "COPYING"})
-_PROSE: Final = frozenset({"", ".txt", ".html", ".pdf"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +57,18 @@ def is_remote(url: str) -> bool:
 def expand(paths: str | Path | Sequence[str | Path], options: ReadOptions) -> list[File]:
     """Every file that the paths, folders, globs and URLs stand for, once each, in order.
 
-    Folders are walked to the bottom. What is plainly no log by its name is passed over there: see `no_log`.
+    Folders are walked to the bottom, through links too. What is plainly no log by its name is passed over there: see
+    `no_log`; so are links that lead nowhere, pipes and devices. A local file is known by what it is: however often and
+    under whatever names it is reached, it is read once, under the first.
 
     Raises
     ------
     PathError
         A path leads to no file.
+    NoFileError
+        A path is a pipe, a device or a socket.
+    FileNameError
+        A file's name is no UTF-8.
     StorageError
         A store or folder cannot be listed.
     """
@@ -76,22 +78,27 @@ def expand(paths: str | Path | Sequence[str | Path], options: ReadOptions) -> li
 def expand_told(paths: str | Path | Sequence[str | Path], options: ReadOptions) -> tuple[list[File], tuple[str, ...]]:
     """`expand`, and what was passed over in folders, globs and stores, so that it can be said."""
     given = [paths] if isinstance(paths, str | Path) else list(paths)
-    files: dict[str, File] = {}
+    files: dict[object, File] = {}
     passed: dict[str, None] = {}
     for path in map(str, given):
         found, others = _expand_remote(path, options) if is_remote(path) else _expand_local(path)
         if not found:
             besides = f" but {passed_over(others)}" if others else ""
             raise PathError(f"nothing to read at {path}{besides}", hint="give a file, a folder, a quoted glob or a URL")
-        files |= {file.url: file for file in found}
+        for file in found:
+            files.setdefault(_identity(file.url), file)  # the first spelling stays
         passed |= dict.fromkeys(others)
     if not files:
         raise PathError("no path was given", hint="give a file, a folder, a quoted glob or a URL")
-    return list(files.values()), tuple(name for name in passed if name not in files)
+    return list(files.values()), tuple(name for name in passed if _identity(name) not in files)
+
+
+def _identity(url: str) -> object:
+    return url if is_remote(url) else identity_of(url)
 
 
 def passed_over(names: Sequence[str]) -> str:
-    """How many files were passed over and which, for a person.
+    """How many files were passed over, which and why, for a person.
 
     Examples
     --------
@@ -100,57 +107,23 @@ def passed_over(names: Sequence[str]) -> str:
     >>> passed_over([f"logs/.{n}.crc" for n in range(9)])
     '9 files that are no logs by their names: .0.crc, .1.crc, .2.crc ...'
     """
-    shown = ", ".join(Path(name).name for name in names[:3]) + (" ..." if len(names) > 3 else "")
-    one = len(names) == 1
-    words = "file that is no log by its name" if one else "files that are no logs by their names"
-    return f"{len(names):,} {words}: {shown}"
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for name in names:
+        reasons.setdefault(why_passed(name), []).append(Path(name).name)
+    told = []
+    for (one, many), group in reasons.items():
+        shown = ", ".join(group[:3]) + (" ..." if len(group) > 3 else "")
+        told.append(f"{len(group):,} {one if len(group) == 1 else many}: {shown}")
+    return "; ".join(told)
 
 
 def _expand_local(path: str) -> tuple[list[File], list[str]]:
-    place = Path(path.removeprefix("file://"))
     try:
-        if place.is_dir():
-            every = sorted(p for p in place.rglob("*") if p.is_file())
-            names = [p for p in every if not no_log(p.relative_to(place))]
-            return _sized(names), [str(p) for p in every if no_log(p.relative_to(place))]
-        if place.exists():
-            return _sized([place]), []
-        files, passed = [], []
-        for hit in sorted(glob.glob(str(place), recursive=True)):  # noqa: PTH207 - Path.glob takes no absolute pattern
-            if no_log(Path(Path(hit).name)):
-                passed.append(hit)
-                continue
-            found, others = _expand_local(hit)
-            files += found
-            passed += others
-        return files, passed
+        found, passed = found_at(Path(path.removeprefix("file://")))
+        return [File(str(place), place.stat().st_size) for place in found], passed
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise StorageError(f"cannot look at {path}: {reason}", hint="check the path and its permissions") from error
-
-
-def _sized(names: Sequence[Path]) -> list[File]:
-    return [File(str(name), name.stat().st_size) for name in names]
-
-
-def no_log(relative: Path) -> bool:
-    """Whether a path below a folder is plainly no log by its name.
-
-    Hidden, a writer's mark (`_SUCCESS`), a check sum, or prose for people (README, LICENSE, Markdown). Everything
-    else is looked into, and stops the command where it is of no known kind: a log must not be lost unsaid.
-
-    Examples
-    --------
-    >>> [name for name in ("a.jsonl", "README", "notes.md", "README.jsonl", "_SUCCESS", "a.txt", ".a.crc", "x/.git/y")
-    ...  if not no_log(Path(name))]
-    ['a.jsonl', 'README.jsonl', 'a.txt']
-    """
-    if any(part.startswith((".", "_")) for part in relative.parts):
-        return True
-    name, suffix = relative.name.upper(), relative.suffix.lower()
-    if suffix in _NO_LOGS or name in _SUMS:
-        return True
-    return suffix in _PROSE and name.partition(".")[0] in _FOR_PEOPLE
 
 
 def _expand_remote(url: str, options: ReadOptions) -> tuple[list[File], list[str]]:
