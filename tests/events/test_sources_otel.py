@@ -290,3 +290,20 @@ def test_the_reference_page_lists_every_alias():
     page = (Path(__file__).parents[2] / "docs" / "reference" / "sources.md").read_text(encoding="utf-8")
     for column, attributes in otel_aliases.BY_COLUMN.items():
         assert f"| `{column}` | {', '.join(f'`{a}`' for a in attributes)} |" in page
+
+
+@pytest.mark.parametrize("name", ["startTimeUnixNano", "timeUnixNano"])
+def test_a_time_of_telemetry_that_is_no_number_is_told_as_it_is(tmp_path: Path, name: str):
+    def line(time: Any) -> str:
+        attributes = {"gen_ai.request.model": "m", "gen_ai.response.id": "e", "account_id": "a"}
+        return json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [{name: time, "attributes": attributes}]}]}]})
+
+    good = int(START.timestamp()) * 10**9
+    (tmp_path / "log").write_text("\n".join(map(line, [str(good), "zzz", "0", None])))
+    table, rejected, _ = read_all(tmp_path / "log")
+    assert table["time"].to_pylist() == [START]
+    assert [(one.code, one.reason) for one in rejected] == [
+        ("events.time", "time is 'zzz', not an ISO 8601 time"),
+        ("events.missing_value", "time is missing"),
+        ("events.missing_value", "time is missing"),
+    ]
