@@ -20,6 +20,7 @@ from spiritsafe.cli.identity_session import (
     home_option,
     json_option,
     moment,
+    personal_column,
     read_values,
     say_json,
 )
@@ -287,7 +288,8 @@ def forget(
         raise ForgetUsageError("give PSEUDONYMs, or --values FILE with --column NAME", hint="see forget --help")
     wanted = list(pseudonyms)
     if values is not None and column is not None:
-        wanted = sorted(session.vault.held(_pseudonyms_of(session, column, read_values(values))))
+        found = _pseudonyms_of(session, personal_column(column), read_values(values))
+        wanted = sorted(session.vault.held(found))
     if wanted:
         signer = session.signer(name, person_file, passphrase_file)
         session.vault.forget(wanted, by=signer, reason=reason)
@@ -332,8 +334,9 @@ def pseudonym(session: Session, values: Path, column: str, reason: str, as_json:
 
     from spiritsafe.events.identity import open_pseudonymiser
 
+    column = personal_column(column)
     originals = read_values(values)
-    session.vault.note("derived", f"{len(originals)} values of {column[:64]}", reason=reason)
+    session.vault.note("derived", f"{len(originals)} values of {column}", reason=reason)
     hide = open_pseudonymiser(session.settings)
     for hidden in hide.column(column, pa.array(originals, pa.string())).to_pylist():
         if as_json:
