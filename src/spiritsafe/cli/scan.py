@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from spiritsafe.pipeline import ScanResult
 
 
-class MomentType(click.ParamType):
+class MomentType(click.ParamType):  # type: ignore[type-arg]
     """A time as ISO 8601 has it, and as our own output writes it: microseconds since 1970; UTC without an offset."""
 
     name = "time"

@@ -63,7 +63,9 @@ def row_of(record: dict[str, Any]) -> dict[str, Any]:
     row: dict[str, Any] = {k: v for k, v in record.items() if k not in ("request", "response", "error")}
     request = record.get("request")
     if not isinstance(request, dict):
-        reason = f"`request` is a JSON {kind_of_json(request)}, not an object" if "request" in record else "no `request`"
+        reason = (
+            f"`request` is a JSON {kind_of_json(request)}, not an object" if "request" in record else "no `request`"
+        )
         raise RowFault("events.shape", reason)
     response = record.get("response")
     body = _body(request)

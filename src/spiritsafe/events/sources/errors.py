@@ -114,8 +114,8 @@ def missing_columns(
 ) -> MissingColumnsError:
     """The error for a file that lacks required columns; names what is missing and what is there.
 
-    A name that reads like a value is masked like one. Without `quote` it only counts what is there: the header of a table without one is its first row, with names
-    and prompts, and the keys of a JSON object may be anybody's text.
+    A name that reads like a value is masked like one. Without `quote` it only counts what is there: the header of
+    a table without one is its first row, with names and prompts, and the keys of a JSON object may be anybody's text.
     """
     have = sorted(present)
     shown = ", ".join(map(_as_name, have[:20])) + (f", ... ({len(have)} in all)" if len(have) > 20 else "")

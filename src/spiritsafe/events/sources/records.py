@@ -90,7 +90,9 @@ def _whole_but_for_surrogates(text: bytes) -> bool:
 
 def _unholdable(error: msgspec.ValidationError) -> str:
     words = _words(error)
-    return "a number that is too large to be held" if words.endswith("out of range") else f"a value with a fault: {words}"
+    return (
+        "a number that is too large to be held" if words.endswith("out of range") else f"a value with a fault: {words}"
+    )
 
 
 def _words(error: Exception) -> str:
