@@ -9,7 +9,7 @@ import pytest
 
 from spiritsafe.errors import InputError
 from spiritsafe.events.mapping import parse_mapping
-from spiritsafe.events.sources.errors import ColumnTypeError, MissingColumnsError, QueryError
+from spiritsafe.events.sources.errors import ColumnTypeError, MissingColumnsError, NoHeaderError, QueryError
 from tests.events.source_rows import read_all, row, write_lines
 
 JANE = "My patient Jane Doe has"
@@ -53,9 +53,11 @@ def told(path: Path, kind: type[InputError], match: str, **more: Any) -> None:
 
 def test_the_first_row_of_a_table_without_a_header_is_not_told(tmp_path: Path):
     (tmp_path / "log").write_text(f"e1,2026-03-01T00:00:00Z,{JANE}\ne2,2026-03-01T00:00:00Z,{JANE}\n")
-    told(tmp_path / "log", MissingColumnsError, "it has 3 others")
-    with pytest.raises(MissingColumnsError, match="Jane"):
-        read_all(tmp_path / "log")
+    told(tmp_path / "log", NoHeaderError, "the first line looks like a row, not a header")
+    (tmp_path / "ids").write_text(f"e1,acct-9,{JANE}\ne2,acct-9,{JANE}\n")
+    told(tmp_path / "ids", MissingColumnsError, "it has 3 others")
+    with pytest.raises(MissingColumnsError, match="it has: 23 characters, 5 words, acct-9, e1"):
+        read_all(tmp_path / "ids")
     (tmp_path / "twice").write_text(f"{JANE},{JANE}\n1,2\n")
     told(tmp_path / "twice", ColumnTypeError, "several columns of one name")
     query = "SELECT event_id::INT AS event_id, now() AS time, 'a' AS account_id FROM logs"

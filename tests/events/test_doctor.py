@@ -124,6 +124,36 @@ def test_every_way_has_its_check():
     assert set(CHECKS) == set(WAYS) == set(SILENT)
 
 
+CITIES = "Paris Tokyo Milan Oslo Lagos Quito Dakar Delhi Accra Lima Rabat Sofia".split()  # noqa: SIM905
+WHOLE: dict[str, Change] = {
+    "index within": lambda r, n: f"Please answer my question about topic {n} please",
+    "index at the end": lambda r, n: f"Solve problem number {n:04d}",
+    "id at the end": lambda r, n: f"Classify the record {hashlib.md5(str(n).encode()).hexdigest()[:12]}",
+    "names at the end": lambda r, n: f"Tell me all about {CITIES[n % 12]}, day {n // 12:02d}, in {CITIES[n % 5]}",
+    "letters at the end": lambda r, n: f"Grade answer {chr(97 + n // 26)}{chr(97 + n % 26)}",
+    "a campaign among others": lambda r, n: f"{'Think of item ' * 30}{n:05d}" if n % 8 == 0 else r["prompt"],
+    "as they are": lambda r, n: r["prompt"],
+}
+CUT: dict[str, Change] = {
+    "after a template": lambda r, n: f"You are an expert. Answer with care: {r['prompt']}"[:120],
+    "by bytes": lambda r, n: f"é{r['prompt']}".encode()[:90].decode("utf-8", "ignore"),
+    "some of them": lambda r, n: r["prompt"][: 100 if n % 3 == 0 else 60 + n % 30],
+    "with a note": lambda r, n: r["prompt"][:100] + "...",
+    "without words": lambda r, n: "".join(chr(0x4E00 + (n * 7919 + i * (n + 31)) % 5000) for i in range(100)),
+}
+
+
+@pytest.mark.parametrize("kind", sorted(WHOLE))
+def test_prompts_of_one_template_share_a_length_and_are_not_cut(tmp_path, kind):
+    found = look(tmp_path, rows(400, prompt=WHOLE[kind]))
+    assert "doctor.prompts_cut" not in codes(found)
+
+
+@pytest.mark.parametrize("kind", sorted(CUT))
+def test_prompts_that_end_anywhere_at_one_length_are_cut(tmp_path, kind):
+    assert "doctor.prompts_cut" in codes(look(tmp_path, rows(400, prompt=CUT[kind])))
+
+
 def test_a_clock_of_whole_days_is_worse_than_one_of_whole_minutes(tmp_path):
     def severity(**parts: int) -> str:
         found = look(tmp_path, rows(time=lambda r, n: r["time"].replace(second=0, microsecond=0, **parts)))

@@ -54,7 +54,12 @@ from tests.events.source_rows import (
         (json.dumps(row(prompt="\0")).encode(), "events.encoding"),
         (json.dumps(row()).encode()[:-1] + b', "prompt": "\xff"}', "events.encoding"),
         (json.dumps(row()).encode()[:-1] + b', "\xff": 1}', "events.encoding"),
-        (json.dumps(row()).encode()[:-1] + b', "prompt": "\\ud800"}', "events.json"),
+        (json.dumps(row()).encode()[:-1] + b', "prompt": "\\ud800"}', "events.encoding"),
+        (json.dumps(row()).encode()[:-1] + b', "prompt": "x\\ud800 more"}', "events.encoding"),
+        (json.dumps(row()).encode()[:-1] + b', "prompt": "a\\ude00\\ud83d b"}', "events.encoding"),
+        (json.dumps(row()).encode()[:-1] + b', "\\udc00": 1}', "events.encoding"),
+        (json.dumps(row()).encode()[:-1] + b', "prompt": "\\\\ud800 \\ud83d\\ude00"}', None),
+        (json.dumps(row()).encode()[:-1] + b', "prompt": "\\ud800', "events.json"),
         (json.dumps(row()).encode()[:-1] + b', "x": ' + b"[" * 100_000, "events.nesting"),
         (json.dumps(row()).encode()[:-1] + b', "x": ' + b"[" * 900 + b"]" * 900 + b"}", None),
         (json.dumps(row()).encode()[:-1] + b', "input_tokens": ' + b"9" * 5_000 + b"}", "events.range"),
@@ -80,6 +85,20 @@ def test_a_broken_line_is_refused_with_its_code_and_its_bytes(tmp_path: Path, li
     assert rejected[0].raw == line[:RAW_LIMIT_BYTES]
     assert rejected[0].source == str(tmp_path / "log")
     assert len(rejected[0].reason) < 300
+
+
+@pytest.mark.parametrize(
+    ("tail", "reason"),
+    [
+        (b', "prompt": "a\\ud800"}', r"text that holds half of a surrogate pair (such as \ud800)"),
+        (b', "temperature": 1e400}', "a number that is too large to be held"),
+        (b', "temperature": -1e400}', "a number that is too large to be held"),
+    ],
+)
+def test_a_line_that_cannot_be_decoded_is_refused_for_a_true_reason(tmp_path: Path, tail: bytes, reason: str):
+    line = json.dumps(row()).encode()[:-1] + tail
+    _, rejected, _ = read_all(write_lines(tmp_path / "log", [row(1), line]))
+    assert [one.reason for one in rejected] == [reason]
 
 
 def test_refused_rows_keep_no_bytes_where_text_must_not_be(tmp_path: Path):
@@ -112,6 +131,12 @@ def test_a_broken_csv_line_costs_itself_only(tmp_path: Path, line: bytes, code: 
     assert table["prompt"].to_pylist() == [f"two\nlines {n}" for n in range(4)]
     assert [(r.position, r.code) for r in rejected] == [(5, code)]
     assert line.startswith(rejected[0].raw or b"-")
+
+
+def test_of_a_key_that_stands_twice_the_last_one_counts_as_the_page_says(tmp_path: Path):
+    line = json.dumps(row()).encode()[:-1] + b', "account_id": "acct-2"}'
+    table, rejected, _ = read_all(write_lines(tmp_path / "log", [line]))
+    assert (table["account_id"].to_pylist(), rejected) == (["acct-2"], [])
 
 
 def test_a_quote_that_never_closes_does_not_swallow_the_file(tmp_path: Path):

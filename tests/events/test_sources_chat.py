@@ -301,3 +301,24 @@ def test_a_mapping_and_the_reader_find_the_same_prompt_in_a_request():
             "count_images": heard.image_count,
         }
         assert {name: TRANSFORMS[name].apply(messages, 1) for name in names} == names
+
+
+@pytest.mark.parametrize(
+    ("request_", "reason"),
+    [
+        (None, "`request` is a JSON null, not an object"),
+        ("notjson", "`request` is a JSON string, not an object"),
+        ([1], "`request` is a JSON array, not an object"),
+        (..., "no `request`"),
+    ],
+)
+def test_a_record_without_a_request_body_is_refused_by_the_name_of_the_field(
+    tmp_path: Path, request_: Any, reason: str
+):
+    good = {**WHO, **openai([{"role": "user", "content": "hello"}])}
+    bad = {**good, "request": request_}
+    if request_ is ...:
+        del bad["request"]
+    table, rejected, _ = read_all(write_lines(tmp_path / "log", [good, bad]))
+    assert table.num_rows == 1
+    assert [(one.code, one.reason) for one in rejected] == [("events.shape", reason)]

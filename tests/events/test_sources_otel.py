@@ -333,3 +333,20 @@ def test_a_document_that_begins_with_a_line_end_is_json(tmp_path: Path, lead: st
     path.write_text(lead + json.dumps(json.loads(line), indent=2))
     for stated in (None, "otlp"):
         assert read_all(path, format=stated)[0].num_rows == 1
+
+
+@pytest.mark.parametrize("name", ["startTimeUnixNano", "timeUnixNano"])
+def test_a_time_of_telemetry_that_is_no_number_is_told_as_it_is(tmp_path: Path, name: str):
+    def line(time: Any) -> str:
+        attributes = {"gen_ai.request.model": "m", "gen_ai.response.id": "e", "account_id": "a"}
+        return json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [{name: time, "attributes": attributes}]}]}]})
+
+    good = int(START.timestamp()) * 10**9
+    (tmp_path / "log").write_text("\n".join(map(line, [str(good), "zzz", "0", None])))
+    table, rejected, _ = read_all(tmp_path / "log")
+    assert table["time"].to_pylist() == [START]
+    assert [(one.code, one.reason) for one in rejected] == [
+        ("events.time", "time is 'zzz', not an ISO 8601 time"),
+        ("events.missing_value", "time is missing"),
+        ("events.missing_value", "time is missing"),
+    ]

@@ -88,6 +88,9 @@ def test_a_time_that_cannot_be_is_refused(time: str, code: str):
         "2026-04-01T12:00Z",
         "2026-04-01T07:30:00-0430",
         "2026-04-01 12:00:00 UTC",
+        "2026-04-01 12:00:00 +0000 UTC",
+        "2026-04-01 12:00:00.000000000 +0000 UTC",
+        "2026-04-01t12:00:00z",
         "2026-04-01T12:00:00.000000000Z",
         " 2026-04-01T12:00:00Z ",
         str(TIME_US // 10**6),
@@ -99,6 +102,13 @@ def test_a_time_that_cannot_be_is_refused(time: str, code: str):
 )
 def test_one_moment_written_in_many_ways(time: str):
     assert judged({"time": [time]}) == ({"event_id": ["e0"], "time": [START], "account_id": ["a"]}, [])
+
+
+@pytest.mark.parametrize("time", ["2026-04-01 12:00:00 +0100 UTC", "2026-04-01 14:00:00 +0200 CEST", "noon UTC"])
+def test_a_time_that_is_refused_is_told_as_it_was_written(time: str):
+    batch = pa.record_batch({"event_id": ["e"], "time": [time], "account_id": ["a"]})
+    (one,) = conform(batch, "here", 0, options()).rejected
+    assert one.reason == f"time is {time!r}, not an ISO 8601 time"
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])

@@ -21,6 +21,7 @@ import pytest
 from click.testing import CliRunner
 
 from spiritsafe.cli.main import main
+from spiritsafe.events.identity import PERSONAL
 
 COMMAND = Path(sys.executable).with_name("spiritsafe")
 PHRASES = {
@@ -221,6 +222,35 @@ def test_an_identity_that_steers_terminals_is_shown_harmless(desk):
 )
 def test_a_mistake_is_told_with_its_code(desk, arguments, code, error):
     assert error in desk.run(*arguments, *desk.as_("ada"), code=code).stderr
+
+
+@pytest.mark.parametrize(
+    ("column", "hint"),
+    [
+        ("acount_id", "did you mean 'account_id'?"),
+        ("Account_ID", "did you mean 'account_id'?"),
+        ("prompt", "account_id, api_key_id, client_ip"),
+        ("", "account_id, api_key_id, client_ip"),
+    ],
+)
+def test_a_column_without_pseudonyms_is_refused_and_nothing_is_filed(desk, column, hint):
+    pseudonym(desk, "acme-main")
+    (desk.folder / "ids.txt").write_text("acme-main\n")
+    before = desk.lines("log")
+    values = desk.folder / "ids.txt"
+    for refused in (
+        desk.run("pseudonym", values, "--column", column, "--reason", "appeal 12", code=2),
+        desk.run("forget", "--values", values, "--column", column, *desk.as_("ada"), "--reason", "r", code=2),
+    ):
+        assert "cli.identity.column" in refused.stderr
+        assert hint in refused.stderr
+        assert refused.stdout == ""
+    assert desk.lines("log") == before
+
+
+def test_every_column_that_pseudonymisation_treats_may_be_asked_about(desk):
+    for column in sorted(PERSONAL):
+        assert pseudonym(desk, "acme-main", column).startswith("p")
 
 
 def test_a_stranger_is_told_how_to_become_a_person(desk):

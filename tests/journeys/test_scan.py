@@ -1,6 +1,7 @@
 """An abuse engineer points `spiritsafe scan` at logs that already exist."""
 
 import contextlib
+import datetime
 import json
 import os
 import random
@@ -9,10 +10,12 @@ import subprocess
 import sys
 import time
 
+import click
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from spiritsafe.cli.scan import MomentType
 from tests.journeys.small_log import CUSTOMER, RING, rows, write
 
 FILES = {
@@ -236,9 +239,33 @@ def test_mistakes_have_their_exit_code(run, arguments, code, tmp_path, monkeypat
     assert run(*arguments, expect=code).stderr
 
 
+@pytest.mark.parametrize(
+    ("text", "utc"),
+    [
+        ("2026-03-05", "2026-03-05T00:00:00"),
+        ("2026-03-05 06:00:00", "2026-03-05T06:00:00"),
+        ("2026-03-05T00:00:00Z", "2026-03-05T00:00:00"),
+        ("2026-03-05t00:00:00z", "2026-03-05T00:00:00"),
+        ("2026-03-05T00:00:00.123456+02:00", "2026-03-04T22:00:00.123456"),
+        ("2026-03-05T00:00:00.123456789Z", "2026-03-05T00:00:00.123456"),
+        ("2026-03-05 00:00:00 +0000 UTC", "2026-03-05T00:00:00"),
+    ],
+)
+def test_until_takes_the_times_that_we_print(text, utc):
+    wanted = datetime.datetime.fromisoformat(utc).replace(tzinfo=datetime.UTC)
+    since = wanted - datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+    assert MomentType().convert(text, None, None) == since // datetime.timedelta(microseconds=1)
+
+
+@pytest.mark.parametrize("text", ["tomorrow", "", "2026-02-30", "05.03.2026"])
+def test_what_is_no_time_is_no_until(text):
+    with pytest.raises(click.BadParameter, match="is no time such as 2026-03-05"):
+        MomentType().convert(text, None, None)
+
+
 def test_until_leaves_out_the_future(run, scanned, tmp_path):
     folder = scanned[0]
-    run("scan", folder / "requests.parquet", "--out", tmp_path / "out", "--until", "2026-03-04")
+    run("scan", folder / "requests.parquet", "--out", tmp_path / "out", "--until", "2026-03-04T00:00:00Z")
     told = json.loads((tmp_path / "out" / "run.json").read_text())
     assert told["clock_last"] < "2026-03-04"
 

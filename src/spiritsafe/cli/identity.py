@@ -16,15 +16,16 @@ from spiritsafe.cli.identity_session import (
     Session,
     acting,
     guide,
-    harmless,
     home_option,
     json_option,
     moment,
+    personal_column,
     read_values,
     say_json,
 )
 from spiritsafe.cli.identity_table import pseudonymise
 from spiritsafe.errors import UsageError
+from spiritsafe.events.mapping_text import visible
 
 if TYPE_CHECKING:
     from spiritsafe.events.looks import Look, Request
@@ -160,7 +161,7 @@ def _look(found: Identity, *, as_json: bool) -> None:
     if as_json:
         say_json(pseudonym=found.pseudonym, column=found.column, identity=found.original)
         return
-    click.echo(harmless(found.original))
+    click.echo(visible(found.original))
     guide(f"is the {found.column} behind {found.pseudonym}; this request is now closed")
 
 
@@ -287,7 +288,8 @@ def forget(
         raise ForgetUsageError("give PSEUDONYMs, or --values FILE with --column NAME", hint="see forget --help")
     wanted = list(pseudonyms)
     if values is not None and column is not None:
-        wanted = sorted(session.vault.held(_pseudonyms_of(session, column, read_values(values))))
+        found = _pseudonyms_of(session, personal_column(column), read_values(values))
+        wanted = sorted(session.vault.held(found))
     if wanted:
         signer = session.signer(name, person_file, passphrase_file)
         session.vault.forget(wanted, by=signer, reason=reason)
@@ -332,8 +334,9 @@ def pseudonym(session: Session, values: Path, column: str, reason: str, as_json:
 
     from spiritsafe.events.identity import open_pseudonymiser
 
+    column = personal_column(column)
     originals = read_values(values)
-    session.vault.note("derived", f"{len(originals)} values of {column[:64]}", reason=reason)
+    session.vault.note("derived", f"{len(originals)} values of {column}", reason=reason)
     hide = open_pseudonymiser(session.settings)
     for hidden in hide.column(column, pa.array(originals, pa.string())).to_pylist():
         if as_json:
@@ -378,5 +381,5 @@ def _show(look: Look, *, as_json: bool) -> None:
         say_json(**fields, at=moment(said.at_us), hash=look.hash, signature=look.signature.hex())
         return
     about = [said.request_id, " ".join(said.pseudonyms), said.person, said.detail, said.case, said.reason]
-    told = harmless("  ".join(part for part in about if part))
+    told = visible("  ".join(part for part in about if part))
     click.echo(f"{said.seq:>4}  {moment(said.at_us)}  {said.action:14} {said.by or '-':12}  {told}")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from spiritsafe.errors import InputError, UsageError
+from spiritsafe.events.mapping_text import visible
 from spiritsafe.settings import help_of, load_settings
 
 if TYPE_CHECKING:
@@ -38,6 +39,12 @@ class PersonFileMissingError(UsageError):
     """There is no key file for the person who wants to act."""
 
     code = "cli.identity.person"
+
+
+class PersonalColumnError(UsageError):
+    """`--column` names a column that is never pseudonymised, so nothing has a pseudonym of it."""
+
+    code = "cli.identity.column"
 
 
 class ValuesFileError(InputError):
@@ -172,9 +179,18 @@ def moment(at_us: int | None) -> str:
     return at.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def harmless(text: str) -> str:
-    """Text that cannot steer a terminal: an identity may have been chosen by the very person looked for."""
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+def personal_column(name: str) -> str:
+    """`name`, if it is a column that pseudonymisation treats; under another, every answer would be a wrong one."""
+    from spiritsafe.events.identity import PERSONAL
+    from spiritsafe.events.mapping import nearest
+
+    if name not in PERSONAL:
+        known = sorted(PERSONAL)
+        raise PersonalColumnError(
+            f"{visible(name[:60])!r} is no column that has pseudonyms",
+            hint=nearest(name, known) or f"the columns are: {', '.join(known)}",
+        )
+    return name
 
 
 def read_values(file: Path) -> list[str]:

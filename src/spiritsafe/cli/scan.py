@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,24 @@ if TYPE_CHECKING:
     from spiritsafe.pipeline import ScanResult
 
 
+class MomentType(click.ParamType):  # type: ignore[type-arg]
+    """A time as ISO 8601 has it, and as our own output writes it: microseconds since 1970; UTC without an offset."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        from datetime import UTC, datetime, timedelta
+
+        from spiritsafe.events.values import plain_iso  # loads Arrow: keep `--help` quick
+
+        try:
+            time = datetime.fromisoformat(plain_iso(str(value).strip()))
+            aware = time if time.tzinfo else time.replace(tzinfo=UTC)
+            return (aware - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+        except (ValueError, OverflowError):
+            self.fail(f"{value!r} is no time such as 2026-03-05 or 2026-03-05T06:00:00Z", param, ctx)
+
+
 @click.command()
 @click.argument("requests", nargs=-1, required=True)
 @click.option("--out", required=True, type=click.Path(file_okay=False), help="Folder for the findings.")
@@ -25,7 +42,13 @@ if TYPE_CHECKING:
 @click.option("--account-events", metavar="PATH", help="What happened to accounts. Checked; not used by this version.")
 @click.option("--attestations", metavar="PATH", help="Who is known to be allowed, by whom, from when until when.")
 @click.option("--known", metavar="PATH", help="Your own labels: account_id, label. Shown, never used to accuse.")
-@click.option("--until", type=click.DateTime(), help="Leave out what happened from this time (UTC) on.")
+@click.option(
+    "--until",
+    "until_us",
+    type=MomentType(),
+    metavar="TIME",
+    help="Leave out what happened from this time on, e.g. 2026-03-05T06:00:00Z; UTC without an offset.",
+)
 @click.option(
     "--injected",
     type=click.Path(exists=True),
@@ -40,7 +63,7 @@ if TYPE_CHECKING:
 def scan(
     requests: tuple[str, ...],
     out: str,
-    until: datetime | None,
+    until_us: int | None,
     injected: str | None,
     pseudonymise: bool,
     engine: str | None,
@@ -82,7 +105,7 @@ def scan(
             requests,
             out=out,
             **tables,
-            until_us=None if until is None else _microseconds(until),
+            until_us=until_us,
             options=read_options(settings, **given, keep_raw=not settings.pseudonymise),
             settings=settings,
             progress=progress,
@@ -123,12 +146,6 @@ def _detection_limit(injected: str) -> Callable[[Sequence[InputFile]], str]:
         return sentence_beside(result, log, beside)
 
     return told
-
-
-def _microseconds(time: datetime) -> int:
-    from datetime import UTC
-
-    return round(time.replace(tzinfo=UTC).timestamp() * 1_000_000)
 
 
 def _print_json(found: ScanResult) -> None:

@@ -103,7 +103,7 @@ def _read_by_guess(
     except (MappingSourceError, MissingColumnsError, ColumnTypeError, NaiveTimeError) as error:
         lacking = [name for name in REQUESTS.required if proposal.guess(name).source is None]
         reason = f"no column could be {' or '.join(lacking)}" if lacking else str(error)
-        reading.problem = f"{why}; and {reason}"
+        reading.problem = str(why) if reason == str(why) else f"{why}; and {reason}"
         reading.files = tuple(expand(paths, options))
         return reading
     found = _rows_of(source, mapped, rows, progress)

@@ -19,6 +19,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from spiritsafe.events.cells import safe_text
+from spiritsafe.events.values import plain_iso
 
 if TYPE_CHECKING:
     from spiritsafe.events.leaves import Leaf
@@ -265,8 +266,7 @@ def _parsed(text: str, form: str) -> datetime.datetime | None:
     try:
         if form:
             return datetime.datetime.strptime(text, form)
-        text = text.strip()
-        text = f"{text[:-4]}+00:00" if text.endswith(" UTC") else text
+        text = plain_iso(text.strip())
         # Python keeps six digits of a second; Go and Java write nine.
         return datetime.datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text)) if len(text) >= 8 else None
     except (ValueError, OverflowError):

@@ -14,12 +14,15 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from spiritsafe.events.cut_texts import ends_cut
 from spiritsafe.events.mapping_text import visible
 from spiritsafe.events.silences import DEAD, WEAK, Look, Seen
 
 _ROWS_MIN: Final = 20
 _ACCOUNTS_MIN: Final = 5
 _NEARLY_ALL: Final = 0.95
+_TEXTS_MAX: Final = 5_000
+_TEXT_CHARS: Final = 2_000
 _HASHED: Final = re.compile(r"[0-9a-fA-F]{16,128}|[A-Za-z0-9+/]{22,88}={0,2}")
 _SECRET: Final = re.compile(r"(?i)(bearer )|(sk|pk|rk)[-_][A-Za-z0-9_-]{16,}|AIza|eyJ")
 _PLACEHOLDERS: Final = frozenset(
@@ -229,13 +232,18 @@ def _prompts_cut(look: Look) -> Seen | None:
     if not look.has("prompt") or look.rows.num_rows < 2 * _ROWS_MIN:
         return None
     longest, share = 0, 0.0
+    texts = chosen = look.values("prompt")
     # Some exports count characters, others bytes.
-    for lengths in (pc.utf8_length(look.values("prompt")), pc.binary_length(look.values("prompt"))):
+    for lengths in (pc.utf8_length(texts), pc.binary_length(texts)):
         most = pc.max(lengths).as_py()
-        part = pc.sum(pc.equal(lengths, most)).as_py() / len(lengths)
+        at_most = pc.equal(lengths, most)
+        part = pc.sum(at_most).as_py() / len(lengths)
         if most >= 16 and part > share:
-            longest, share = most, part
+            longest, share, chosen = most, part, texts.filter(at_most)
     if share < 0.05 or _prompts_hashed(look) is not None or _prompts_equal(look) is not None:
+        return None
+    heads = pc.utf8_slice_codeunits(texts.unique().slice(0, _TEXTS_MAX), 0, _TEXT_CHARS)
+    if not ends_cut(chosen.unique().slice(0, _TEXTS_MAX).to_pylist(), heads.to_pylist()):
         return None
     severity = DEAD if share > 0.5 and longest < 200 else WEAK
     return Seen(f"{share:.0%} of the prompts end at exactly {longest:,} characters: the log cuts them", severity)

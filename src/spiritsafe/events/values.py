@@ -302,11 +302,22 @@ def time_us(value: Any, column: Column, rules: Rules) -> int | None:
     return moment
 
 
+def plain_iso(text: str) -> str:
+    """A time as ISO 8601 has it, where it is written nearly so; any other text as it is.
+
+    Examples
+    --------
+    >>> plain_iso("2026-03-02 06:00:00 +0000 UTC")
+    '2026-03-02 06:00:00+00:00'
+    """
+    if text.endswith(" UTC"):  # BigQuery and ClickHouse write it after the time, Go also after the offset
+        return f"{text[:-4].removesuffix(' +0000')}+00:00"
+    return f"{text[:-1]}Z" if text.endswith("z") else text  # RFC 3339 allows lower case
+
+
 def _parsed(text: str, column: Column) -> dt.datetime:
-    # BigQuery and ClickHouse write " UTC".
-    text = f"{text[:-4]}+00:00" if text.endswith(" UTC") else text
     try:
-        return dt.datetime.fromisoformat(text)
+        return dt.datetime.fromisoformat(plain_iso(text))
     except ValueError:
         raise Refused("events.time", f"{column.name} is ", Quoted(text), ", not an ISO 8601 time") from None
 

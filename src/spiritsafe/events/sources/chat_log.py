@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from spiritsafe.events.sources.messages import asked, note_answer, note_parameters, note_usage
+from spiritsafe.events.sources.records import RowFault, kind_of_json
 
 BESIDE: Final[dict[str, tuple[str, ...]]] = {
     "event_id": ("request_id", "id", "log_id", "uuid"),
@@ -55,11 +56,19 @@ def is_chat_log(record: dict[str, Any]) -> bool:
 
 
 def row_of(record: dict[str, Any]) -> dict[str, Any]:
-    """One line as a contract row; extras are what stands beside the bodies and is not of the contract."""
+    """One line as a contract row; extras are what stands beside the bodies and is not of the contract.
+
+    Raises RowFault where `request` is no object.
+    """
     row: dict[str, Any] = {k: v for k, v in record.items() if k not in ("request", "response", "error")}
-    request = record["request"]
+    request = record.get("request")
+    if not isinstance(request, dict):
+        reason = (
+            f"`request` is a JSON {kind_of_json(request)}, not an object" if "request" in record else "no `request`"
+        )
+        raise RowFault("events.shape", reason)
     response = record.get("response")
-    body = _body(request) if isinstance(request, dict) else {}
+    body = _body(request)
     answer = _body(response) if isinstance(response, dict) else response
     for source in (request, response):
         _note_headers(row, source)

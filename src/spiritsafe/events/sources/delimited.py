@@ -9,16 +9,15 @@ Comes from `events.sources.storage`; goes on to `events.validate`.
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from spiritsafe.events.model import RAW_LIMIT_BYTES, Rejected
-from spiritsafe.events.sources.errors import FormatError
+from spiritsafe.events.sources.header import HEAD_BYTES, Header, Splitter, header_of
 from spiritsafe.events.sources.options import MAX_ROWS
 from spiritsafe.events.sources.records import rejected
 from spiritsafe.events.sources.storage import blocks
@@ -33,26 +32,14 @@ if TYPE_CHECKING:
     from spiritsafe.events.model import Shard, TableSchema
     from spiritsafe.events.sources.options import ReadOptions
 
-DELIMITERS: Final = (b",", b"\t", b";", b"|")
-HEAD_BYTES: Final = 1 << 18
+__all__ = ["Header", "Splitter", "header_of", "raw_delimited", "read_delimited"]
+
 _BLOCK_BYTES: Final = 8 << 20
-_HEADER_LINES_MAX: Final = 20
 _QUOTE: Final = 0x22
 _LINE_END: Final = 0x0A
 _RETURN: Final = 0x0D
-_BOM: Final = b"\xef\xbb\xbf"
 _BLANK: Final = b" \r\x0b\x0c"
 _UNFINISHED: Final = -1
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """A CSV file's first record: its column names, its delimiter, and the bytes and lines that it took."""
-
-    names: tuple[str, ...]
-    delimiter: bytes
-    size_bytes: int
-    lines: int
 
 
 class RawBatch(NamedTuple):
@@ -77,87 +64,6 @@ class Records(Sequence[bytes]):
 
     def __getitem__(self, row: Any) -> Any:
         return self._block[self._starts[row] : self._ends[row]]
-
-
-def header_of(head: bytes, source: str) -> Header:
-    """The header in the first bytes of a file.
-
-    Raises
-    ------
-    FormatError
-        The first record does not name two or more columns.
-    """
-    text = head.removeprefix(_BOM)
-    lines = text.split(b"\n", _HEADER_LINES_MAX)
-    delimiter = max(DELIMITERS, key=lines[0].count)
-    splitter = Splitter(delimiter)
-    for count in range(1, min(len(lines), _HEADER_LINES_MAX) + 1):
-        record = b"\n".join(lines[:count])
-        fields = splitter.fields(record.removesuffix(b"\r"))
-        if fields is None:
-            continue
-        try:
-            names = tuple((field or b"").decode("utf-8").strip() for field in fields)
-        except UnicodeDecodeError:
-            break
-        if len(names) > 1 and any(names) and not any("\0" in name for name in names):
-            size = len(head) - len(text) + len(record) + (len(text) > len(record))
-            return Header(names, delimiter, size, count)
-        break
-    raise FormatError(
-        f"{source} is text, and its first line is no CSV header", hint="the first line must name two or more columns"
-    )
-
-
-class Splitter:
-    """Splits a record slowly and exactly.
-
-    A quote opens only at the beginning of a value, and closes only before a delimiter or the record's end;
-    within an unquoted value it is a character like any other. An unquoted empty value is null (None), `""` is
-    empty text.
-    """
-
-    def __init__(self, delimiter: bytes) -> None:
-        mark = re.escape(delimiter)
-        self._delimiter = delimiter
-        self._field = re.compile(b'(?:"([^"]*(?:""[^"]*)*)"|((?!")[^' + mark + b"]*))(" + mark + rb"|\Z)", re.DOTALL)
-
-    def fields(self, record: bytes) -> list[bytes | None] | None:
-        """The values of one record; None where a quote is open at its end, or closed in the wrong place."""
-        found: list[bytes | None] = []
-        at = 0
-        while True:
-            match = self._field.match(record, at)
-            if match is None:
-                return None
-            found.append(match[1].replace(b'""', b'"') if match[1] is not None else match[2] or None)
-            at = match.end()
-            if not match[3]:
-                return found
-
-    def state_after(self, line: bytes, *, inside: bool) -> bool | None:
-        """Whether a quoted value is open at the end of `line`, given whether one was at its beginning.
-
-        None when a quote is closed in the wrong place, so that the line is no part of any record.
-        """
-        at = 0
-        while True:
-            if inside:
-                at = line.find(b'"', at) + 1
-                if at == 0:
-                    return True
-                if line[at : at + 1] == b'"':
-                    at += 1
-                    continue
-                inside = False
-                if line[at : at + 1] not in (self._delimiter, b"") and line[at:] != b"\r":
-                    return None
-            elif line[at : at + 1] == b'"':
-                inside, at = True, at + 1
-                continue
-            at = line.find(self._delimiter, at) + 1
-            if at == 0:
-                return False
 
 
 def misplaced_quotes(data: NDArray[np.uint8], quotes: NDArray[np.int64], delimiter: int) -> bool:
@@ -289,7 +195,9 @@ class _Reader:
     def _parsed(self, body: bytes) -> pa.Table | None:
         from pyarrow import csv
 
-        names = list(self._header.names)
+        # A name cannot hold NUL, so these are no column's.
+        unnamed = [f"\0{number}" for number in range(self._header.unnamed)]
+        names = [*self._header.names, *unnamed]
         # A block as large as the whole: Arrow must not cut it.
         read = csv.ReadOptions(column_names=names, use_threads=False, block_size=max(len(body) + 1, 64))
         parse = csv.ParseOptions(delimiter=self._header.delimiter.decode(), newlines_in_values=True)
@@ -301,9 +209,12 @@ class _Reader:
             check_utf8=False,
         )
         try:
-            return csv.read_csv(pa.BufferReader(body), read_options=read, parse_options=parse, convert_options=convert)
+            table = csv.read_csv(pa.BufferReader(body), read_options=read, parse_options=parse, convert_options=convert)
         except (pa.ArrowException, OSError, ValueError):
             return None
+        if any(pc.any(pc.greater(pc.binary_length(table[name]), 0)).as_py() for name in unnamed):
+            return None
+        return table.select(list(range(len(self._header.names))))
 
     def _slow(self, data: bytes, *, at_end: bool) -> Iterator[RawBatch]:
         """The same, line by line: a line that begins no record is refused alone, and the next one tried."""
@@ -361,10 +272,10 @@ class _Reader:
         if fields is None:
             reason = "a quote that is not closed, or closed in the middle of a value"
             return [self._refused(line, record, "events.csv_quote", reason)]
-        if len(fields) != len(self._header.names):
-            reason = f"{len(fields)} values under {len(self._header.names)} column names"
-            return [self._refused(line, record, "events.csv_columns", reason)]
-        records.append((line, record[:RAW_LIMIT_BYTES], fields))
+        fitted = self._header.fitted(fields)
+        if fitted is None:
+            return [self._refused(line, record, "events.csv_columns", self._header.misfit(fields))]
+        records.append((line, record[:RAW_LIMIT_BYTES], fitted))
         return []
 
     def _refused(self, line: int, record: bytes, code: str, reason: str) -> Rejected:

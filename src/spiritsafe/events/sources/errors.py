@@ -71,6 +71,12 @@ class MissingColumnsError(InputError):
     code = "events.missing_columns"
 
 
+class NoHeaderError(InputError):
+    """The first line of a table is a row: nothing says what its columns are."""
+
+    code = "events.no_header"
+
+
 class ColumnTypeError(InputError):
     """A column of a contract name holds something that cannot be read as its type."""
 
@@ -120,10 +126,17 @@ def missing_columns(
 ) -> MissingColumnsError:
     """The error for a file that lacks required columns; names what is missing and what is there.
 
-    Without `quote` it only counts what is there: the header of a table without one is its first row, with names
-    and prompts, and the keys of a JSON object may be anybody's text.
+    A name that reads like a value is masked like one. Without `quote` it only counts what is there: the header of
+    a table without one is its first row, with names and prompts, and the keys of a JSON object may be anybody's text.
     """
     have = sorted(present)
-    shown = ", ".join(have[:20]) + (f", ... ({len(have)} in all)" if len(have) > 20 else "")
+    shown = ", ".join(map(_as_name, have[:20])) + (f", ... ({len(have)} in all)" if len(have) > 20 else "")
     held = f"it has: {shown or 'none'}" if quote else f"it has {len(have)} others"
     return MissingColumnsError(f"{where} has no {what} {' or '.join(missing)}; {held}", hint=DOCTOR_HINT)
+
+
+def _as_name(name: str) -> str:
+    from spiritsafe.events.masking import example
+    from spiritsafe.events.sources.header import is_cell
+
+    return example(name, None) if is_cell(name) or len(name.split()) > 3 or len(name) > 80 else name

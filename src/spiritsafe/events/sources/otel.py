@@ -42,6 +42,8 @@ class Item:
     trace_id: str
     span_id: str
     time_ns: int
+    time_unread: Any = None
+    """What stands where a number of nanoseconds should, in want of one."""
     failed: bool = False
     is_log: bool = False
     events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
@@ -85,6 +87,7 @@ class TelemetryRows:
             first.events.append((item.name, item.attributes))
             first.attributes = item.attributes | first.attributes
             first.time_ns = min(first.time_ns, item.time_ns) or item.time_ns
+            first.time_unread = first.time_unread or item.time_unread
         while len(self._held) > HELD_SPANS:
             _, oldest = self._held.popitem(last=False)
             yield from self._release(*oldest)
@@ -153,6 +156,7 @@ def item_of(part: dict[str, Any], resource: dict[str, Any]) -> Item:
         trace_id=str(part.get("traceId") or part.get("trace_id") or ""),
         span_id=str(part.get("spanId") or part.get("span_id") or ""),
         time_ns=next((number for key in _TIMES if (number := _number(part.get(key)))), 0),
+        time_unread=next((value for key in _TIMES if (value := part.get(key)) not in _NO_TIME), None),
         failed=isinstance(status, dict) and status.get("code") in _STATUS_ERROR,
         is_log=is_log,
         events=[(str(event.get("name")), attributes_of(event.get("attributes"))) for event in part.get("events") or ()],
@@ -163,6 +167,8 @@ _TIMES: Final = (
     "startTimeUnixNano", "start_time_unix_nano", "timeUnixNano", "time_unix_nano",
     "observedTimeUnixNano", "observed_time_unix_nano",
 )  # fmt: skip
+
+_NO_TIME: Final = (None, "", "0", 0)
 
 
 def _number(value: Any) -> int:
@@ -224,7 +230,7 @@ def row_of(item: Item, paths: tuple[str, ...] = ()) -> dict[str, Any]:
         attributes = {f"metadata.{key}": value for key, value in metadata.items()} | attributes
     row = _aliased(attributes, item.resource)
     row.setdefault("event_id", f"{item.trace_id}-{item.span_id}" if item.span_id else None)
-    row["time"] = item.time_ns // 1000 or None
+    row["time"] = item.time_ns // 1000 or item.time_unread
     operation = row.get("operation") or attributes.get("openinference.span.kind")
     if isinstance(operation, str):
         row["operation"] = OPERATIONS.get(operation, operation)

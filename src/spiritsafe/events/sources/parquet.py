@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from spiritsafe.events.sources.errors import BrokenFileError, ColumnTypeError, TruncatedError
+from spiritsafe.events.sources.header import refuse_row
 from spiritsafe.events.sources.options import MAX_ROWS
 from spiritsafe.events.sources.records import source_paths
 from spiritsafe.events.sources.storage import BLOCK_BYTES, compression_of, content, first_line, is_remote, opened
@@ -108,7 +109,21 @@ def check_extent(parquet: Any, url: str, size_bytes: int) -> None:
 
 
 def check_names(names: list[str], url: str, *, quote: bool = True) -> None:
-    """No two columns of one name: which of them should be meant?"""
+    """Refuse names of which nobody could say what column is meant.
+
+    Raises
+    ------
+    NoHeaderError
+        They are the cells of a row.
+    ColumnTypeError
+        Two columns have one name, or none.
+    """
+    refuse_row(names, url)
+    bare = [str(place) for place, name in enumerate(names, 1) if not name]
+    if len(bare) > 1:
+        raise ColumnTypeError(
+            f"{url}: columns {', '.join(bare[:-1])} and {bare[-1]} have no name", hint="name them, or leave them out"
+        )
     double = sorted({name for name in names if names.count(name) > 1})
     if double:
         named = f"named {', '.join(double)}" if quote else "of one name"

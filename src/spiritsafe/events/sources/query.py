@@ -22,6 +22,7 @@ import pyarrow as pa
 from spiritsafe.engine import duckdb_faults, memory_limit
 from spiritsafe.events.model import Shard, TableSchema
 from spiritsafe.events.sources.errors import MixedInputError, QueryError, missing_columns, naive_time
+from spiritsafe.events.sources.header import refuse_row
 from spiritsafe.events.sources.options import MAX_ROWS
 from spiritsafe.events.sources.storage import compression_of, first_line, is_remote, opened
 from spiritsafe.events.validate import RawRows
@@ -78,6 +79,8 @@ def query_source(files: Sequence[File], options: ReadOptions, schema: TableSchem
     for file in files:
         if file.size_bytes and (kind := kind_of(file.url, options)) is not None:
             kinds[file.url] = kind.container
+            if kind.header is not None:
+                refuse_row(kind.header.names, file.url)
     if len(set(kinds.values())) != 1:
         raise MixedInputError(
             f"a query reads files of one kind; these are {', '.join(sorted(set(kinds.values()))) or 'empty'}",

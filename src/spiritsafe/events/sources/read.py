@@ -121,7 +121,8 @@ def _csv_sample(url: str, kind: Kind, options: ReadOptions, schema: TableSchema)
     lines = body.split(b"\n")[:200]
     names = list(kind.header.names)
     found = [splitter.fields(line.removesuffix(b"\r")) for line in lines if line.strip()]
-    good = [fields for fields in found if fields is not None and len(fields) == len(names)]
+    fitted = [kind.header.fitted(fields) for fields in found if fields is not None]
+    good = [fields for fields in fitted if fields is not None]
     if not good:
         return None
     columns = [pa.array([fields[i] for fields in good], pa.binary()) for i in range(len(names))]

@@ -64,12 +64,35 @@ def decode_json(text: bytes) -> Any:
     except UnicodeDecodeError as error:
         raise RowFault("events.encoding", f"text that is not UTF-8: {error.reason}") from None
     except msgspec.ValidationError as error:
-        raise RowFault("events.range", f"a number that is {_words(error)}") from None
+        raise RowFault("events.range", _unholdable(error)) from None
     except msgspec.DecodeError as error:
+        if _whole_but_for_surrogates(text):
+            raise RowFault("events.encoding", "text that holds half of a surrogate pair (such as \\ud800)") from None
         raise RowFault("events.json", f"not JSON: {_words(error)}") from None
 
 
 _DECODER: Final = msgspec.json.Decoder()
+_ESCAPE: Final = re.compile(
+    rb"(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2}|(\\.)", re.DOTALL
+)
+"""A whole surrogate pair, half of one, any other escape: read from the left, so that no backslash is read twice."""
+
+
+def _whole_but_for_surrogates(text: bytes) -> bool:
+    """Whether it is JSON once no half of a surrogate pair is in it. The decoder calls some of those cut off."""
+    whole = _ESCAPE.sub(lambda found: found[1] or found[2] or b"?", text)
+    try:
+        _DECODER.decode(whole)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return whole != text
+
+
+def _unholdable(error: msgspec.ValidationError) -> str:
+    words = _words(error)
+    return (
+        "a number that is too large to be held" if words.endswith("out of range") else f"a value with a fault: {words}"
+    )
 
 
 def _words(error: Exception) -> str:
@@ -80,11 +103,12 @@ def decode_object(text: bytes) -> dict[str, Any]:
     """A JSON object. Raises RowFault, also for JSON of another kind."""
     value = decode_json(text)
     if not isinstance(value, dict):
-        raise RowFault("events.json", f"a JSON {_kind(value)}, not an object")
+        raise RowFault("events.json", f"a JSON {kind_of_json(value)}, not an object")
     return value
 
 
-def _kind(value: Any) -> str:
+def kind_of_json(value: Any) -> str:
+    """What JSON calls a decoded value that is no object."""
     kinds = {list: "array", str: "string", bool: "truth value", type(None): "null"}
     return kinds.get(type(value), "number")
 
