@@ -171,3 +171,13 @@ def test_scan_reads_the_same_accounts_through_the_map(tmp_path):
     )
     accounts = pq.read_table(tmp_path / "found" / "accounts.parquet")["account_id"].to_pylist()
     assert set(accounts) == {row["account_id"] for row in traffic(ROWS)}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("head.csv", "event_id,time,account_id\n"), ("spans.jsonl", '{"resourceSpans": []}\n')]
+)
+def test_a_log_without_exchanges_is_told_so_and_nothing_more(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    done = CliRunner().invoke(commands, ["doctor", str(tmp_path / name)], catch_exceptions=False)
+    assert done.output.splitlines()[-1].startswith("There is nothing to look at")
+    assert "Next" not in done.output

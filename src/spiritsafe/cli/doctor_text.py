@@ -24,6 +24,9 @@ def tell(found: Findings, *, rich: bool) -> None:
     click.echo(_headline(found))
     for text in _preface(found):
         click.echo(text)
+    if found.readable and not found.rows_read and not found.refused:
+        click.echo("\nThere is nothing to look at: no row of this log is an exchange with a model.")
+        return
     _columns("Columns", [one for one in found.columns if one.status in _SHOWN], rich=rich)
     if found.account_columns:
         present = [one for one in found.account_columns if one.status in _SHOWN]
