@@ -25,7 +25,6 @@ from spiritsafe.cli.identity_session import (
 )
 from spiritsafe.cli.identity_table import pseudonymise
 from spiritsafe.errors import UsageError
-from spiritsafe.events.mapping_text import visible
 
 if TYPE_CHECKING:
     from spiritsafe.events.looks import Look, Request
@@ -161,6 +160,8 @@ def _look(found: Identity, *, as_json: bool) -> None:
     if as_json:
         say_json(pseudonym=found.pseudonym, column=found.column, identity=found.original)
         return
+    from spiritsafe.events.mapping_text import visible
+
     click.echo(visible(found.original))
     guide(f"is the {found.column} behind {found.pseudonym}; this request is now closed")
 
@@ -374,6 +375,8 @@ def log(session: Session, verify: bool, head: str | None, as_json: bool) -> None
 
 def _show(look: Look, *, as_json: bool) -> None:
     import msgspec
+
+    from spiritsafe.events.mapping_text import visible
 
     said = look.statement
     if as_json:

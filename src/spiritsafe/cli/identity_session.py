@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from spiritsafe.errors import InputError, UsageError
-from spiritsafe.events.mapping_text import visible
 from spiritsafe.settings import help_of, load_settings
 
 if TYPE_CHECKING:
@@ -183,6 +182,7 @@ def personal_column(name: str) -> str:
     """`name`, if it is a column that pseudonymisation treats; under another, every answer would be a wrong one."""
     from spiritsafe.events.identity import PERSONAL
     from spiritsafe.events.mapping import nearest
+    from spiritsafe.events.mapping_text import visible
 
     if name not in PERSONAL:
         known = sorted(PERSONAL)
