@@ -61,8 +61,9 @@ if TYPE_CHECKING:
     Progress = Callable[[str, float, float], None]
 
 FLOOR_WARNING: Final = (
-    "The detection of this version is the floor, a yardstick: on composed traffic most accused accounts were innocent "
-    "(docs/explanation/the-floor.md). Read its findings; do not act on accounts because of them."
+    "The detection of this version is the floor, a yardstick: on composed traffic, with one campaign account in a "
+    "hundred, most accused accounts were innocent (docs/explanation/the-floor.md). Read its findings; do not act on "
+    "accounts because of them."
 )
 ASK_INJECT: Final = (
     "What this log could hide from us has not been measured. `spiritsafe prove inject LOGS --out DIR` plants "

@@ -209,7 +209,7 @@ def concealment(facts: GroupFacts, log: Log) -> Axis:
         reason=statement,
         evidence=(
             Evidence(
-                kind="unrelated_names",
+                kind="no_common_contract",
                 statement=statement,
                 accounts=names.known,
                 innocent_explanation="strangers who only look like one; a company that never had itself verified",
