@@ -17,7 +17,7 @@ the seconds are then too long and the seconds of processor are the better measur
 
 A scan is measured as a process, from its start to its end, with two workers and DuckDB limited to 3 GiB (the
 defaults). Memory is the largest sum over its processes of what is theirs, a shared page counted once, looked at every
-250 ms. Runs of the smallest size are {repeats}, larger ones single. The logs are composed
+250 ms. {runs} The logs are composed
 (`spiritsafe prove compose --preset bench`), one Parquet file in order of time, row groups of 65,536, zstd. Half of the
 prompts are longer than {median:.0f} characters; composed they were {composed:.0f}, and where that is below 300, short
 ones were joined with their account's next one. Accounts, their events and attestations are given too.

@@ -287,7 +287,9 @@ def page(bench: Bench) -> str:
         load=bench.highest_load,
         median=place.median_chars,
         composed=place.composed_chars,
-        repeats="the best of three" if bench.sizes.repeats > 1 else "single",
+        runs=f"Runs of the smallest size are the best of {bench.sizes.repeats}, larger ones single."
+        if bench.sizes.repeats > 1
+        else "Runs are single.",
     )
 
 
