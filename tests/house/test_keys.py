@@ -219,6 +219,14 @@ def test_any_bytes_in_a_key_file_are_the_key_or_a_clear_error(tmp_path_factory, 
     assert made.secret.hex() not in str(found)
 
 
+def test_a_key_file_whose_id_has_a_letter_of_another_alphabet_is_broken(keys, folder):
+    path = folder / "vault" / "1.key"
+    made = keys.rotate("vault")
+    path.write_bytes(path.read_bytes().replace(made.key_id.encode(), ("é" + made.key_id[1:]).encode()))
+    with pytest.raises(KeyFileError):
+        keys.key("vault")
+
+
 def test_a_crash_while_writing_leaves_no_half_key(keys, folder, monkeypatch):
     def crash(*_: object) -> None:
         raise KeyboardInterrupt

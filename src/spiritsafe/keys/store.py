@@ -70,7 +70,7 @@ class FileKeys:
             raise no_key(purpose, epoch, known, f"`spiritsafe identity init` makes the keys in {self._folder}")
         held = self._read(self._path(purpose, live[-1].epoch), purpose, live[-1].epoch)
         secret = self._open(held)
-        if len(secret) != SECRET_BYTES or not hmac.compare_digest(key_id_of(secret, purpose), held.key_id):
+        if len(secret) != SECRET_BYTES or not _same_id(key_id_of(secret, purpose), held.key_id):
             raise KeyFileError(
                 f"the {purpose} key of epoch {held.epoch} is not the key {held.key_id} that its file names",
                 hint="restore the file from a backup; nothing was read or written with it",
@@ -171,3 +171,8 @@ def _check_identity(held: KeyFile | _Tombstone, purpose: str, epoch: int, path: 
             f"{path} says it is {held.schema} for {held.purpose}, epoch {held.epoch}",
             hint="a key file must stay where it was made; move it back or restore a backup",
         )
+
+
+def _same_id(one: str, other: str) -> bool:
+    # As bytes: of text, letters beyond ASCII (in a damaged file) are refused with a TypeError.
+    return hmac.compare_digest(one.encode(), other.encode())
