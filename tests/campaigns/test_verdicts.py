@@ -93,7 +93,7 @@ def look(*, table=None, observable=ALL_COLUMNS, attestations=None, prompts=400, 
     return judge(facts, log, Activity(models=("m",), hourly=((0, 400),), prompts=prompts, distinct_prompts=distinct))
 
 
-def test_one_wording_and_one_address_under_twenty_unrelated_names_is_a_campaign():
+def test_one_wording_and_one_address_of_twenty_accounts_without_an_organisation_is_a_campaign():
     group = look()
     assert group.verdict is Verdict.CAMPAIGN
     assert len(group.members) == 20
@@ -111,11 +111,19 @@ def test_a_thing_shared_with_strangers_only_says_nothing_of_the_group():
 def test_a_sweep_is_what_the_group_asks_once_not_each_account():
     """Twenty accounts that send the same twenty prompts ask everything twenty times."""
     quiet = signals(reasoning_elicitation_exchanges=[0] * ACCOUNTS)
-    assert look(table=quiet, distinct=20).axes[1].status is AxisStatus.CONTRADICTED
+    repeated = look(table=quiet, distinct=20).axes[1]
+    assert repeated.status is AxisStatus.CONTRADICTED
+    assert "20 different prompts in 400 are no sweep" in repeated.reason
     swept = look(table=quiet, prompts=380, distinct=371)
     assert swept.verdict is Verdict.CAMPAIGN
     assert swept.axes[1].reason == "371 of their 380 prompts differ from one another"
     assert look(table=quiet, prompts=90, distinct=90).axes[1].status is AxisStatus.CONTRADICTED
+
+
+def test_of_members_without_a_prompt_nobody_can_say_what_they_took():
+    group = look(prompts=0, distinct=0)
+    assert group.axes[1].status is AxisStatus.NOT_OBSERVABLE
+    assert (group.verdict, group.failed_axis) == (Verdict.COORDINATED_UNKNOWN, "extraction")
 
 
 def test_rarity_is_told_of_those_accounts_that_the_bits_were_counted_over():

@@ -125,7 +125,7 @@ def _statement(one: SharedValue, alike: int, facts: GroupFacts) -> Evidence:
 
 def extraction(facts: GroupFacts, log: Log, activity: Activity) -> Axis:
     """Is what they take training data?"""
-    if "prompt" not in log.observable:
+    if "prompt" not in log.observable or not activity.prompts:
         return Axis(
             name="extraction",
             status=AxisStatus.NOT_OBSERVABLE,
@@ -152,7 +152,10 @@ def extraction(facts: GroupFacts, log: Log, activity: Activity) -> Axis:
     if evidence:
         reason = f"{evidence[0].statement}"
         return Axis(name="extraction", status=AxisStatus.SUPPORTED, reason=reason, evidence=tuple(evidence))
-    reason = "no tactic stands out against the rest of the log, and the same is asked again and again"
+    reason = (
+        f"no tactic stands out against the rest of the log, and {distinct:,} different prompts in {prompts:,} are no "
+        f"sweep (from {SWEEP_EXCHANGES} on, {SWEEP_DISTINCT_SHARE:.0%} different)"
+    )
     return Axis(name="extraction", status=AxisStatus.CONTRADICTED, reason=reason)
 
 
@@ -202,7 +205,7 @@ def concealment(facts: GroupFacts, log: Log) -> Axis:
             status=AxisStatus.CONTRADICTED,
             reason=f"{names.largest} of {names.counted} belong to one verified organisation",
         )
-    statement = _unrelated(names)
+    statement = _in_no_one_organisation(names)
     return Axis(
         name="concealment",
         status=AxisStatus.SUPPORTED,
@@ -218,7 +221,7 @@ def concealment(facts: GroupFacts, log: Log) -> Axis:
     )
 
 
-def _unrelated(names: Names) -> str:
+def _in_no_one_organisation(names: Names) -> str:
     accounts = f"the {names.counted.removeprefix('the ')}"
     if not names.verified:
         return f"none of {accounts} belongs to a verified organisation"
