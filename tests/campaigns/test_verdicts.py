@@ -151,7 +151,9 @@ def test_a_few_phrases_in_common_tie_nobody_and_a_sentence_does():
 
 def test_a_verified_customer_with_many_accounts_is_open():
     open_customer = signals(organization_id=["acme"] * ACCOUNTS, organization_verified=[True] * ACCOUNTS)
-    assert look(table=open_customer).verdict is Verdict.OPEN_COORDINATION
+    group = look(table=open_customer)
+    assert group.verdict is Verdict.OPEN_COORDINATION
+    assert "verification" in group.would_change_our_mind[0]
 
 
 def test_an_organisation_that_they_made_up_themselves_is_no_excuse():

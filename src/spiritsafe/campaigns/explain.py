@@ -219,6 +219,8 @@ def would_change_our_mind(verdict: Verdict, three: tuple[Axis, Axis, Axis]) -> t
             "A public source for the shared wording that unrelated people would have copied.",
             "Evidence that the accounts are end users of one reseller or application.",
         )
+    if verdict is Verdict.OPEN_COORDINATION:
+        return ("Proof that the verification or the attestation is false, or does not cover what they do.",)
     missing = sorted({column for axis in three for column in axis.missing_columns})
     if missing:
         return (f"These columns, which this log lacks or has empty for these accounts: {', '.join(missing)}.",)
