@@ -14,17 +14,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import pyarrow as pa
 
 from spiritsafe.campaigns import attested as campaign_attested
 from spiritsafe.campaigns import events as campaign_events
-from spiritsafe.campaigns.background import log_of
-from spiritsafe.campaigns.facts import activities_of, gather
-from spiritsafe.campaigns.holdings import tie, weigh
+from spiritsafe.campaigns import exchanges as campaign_exchanges
+from spiritsafe.campaigns.background import first_suspensions, log_of
+from spiritsafe.campaigns.conduct import Scene
+from spiritsafe.campaigns.exchanges import with_roles
+from spiritsafe.campaigns.facts import activities_of
+from spiritsafe.campaigns.holdings import weigh
 from spiritsafe.campaigns.labels import with_labels
 from spiritsafe.campaigns.model import InputFile, Verdict
 from spiritsafe.campaigns.results import Findings, write_results
 from spiritsafe.campaigns.run import describe_run
+from spiritsafe.campaigns.search import search
+from spiritsafe.campaigns.significance import significances
 from spiritsafe.campaigns.verdicts import judge
 from spiritsafe.engine import open_engine
 from spiritsafe.events.beside import read_beside
@@ -37,6 +43,8 @@ from spiritsafe.events.sources.storage import passed_over
 from spiritsafe.files import scratch_folder, staged_folder
 from spiritsafe.keys import ensure_key, open_keys
 from spiritsafe.links import habitual_phrases, shared_things
+from spiritsafe.links.releases import first_uses, releases
+from spiritsafe.links.rhythm import Window
 from spiritsafe.settings import load_settings
 from spiritsafe.signals import account_signals, text_tactics
 from spiritsafe.signals.batch import number_accounts
@@ -49,6 +57,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     import ibis.expr.types as ir
+    from numpy.typing import NDArray
 
     from spiritsafe.campaigns.facts import Attested, GroupFacts, Log
     from spiritsafe.campaigns.model import Group, Run
@@ -59,11 +68,12 @@ if TYPE_CHECKING:
     from spiritsafe.sketch.intake import Intake
 
     Progress = Callable[[str, float, float], None]
+    Ints = NDArray[np.int64]
 
-FLOOR_WARNING: Final = (
-    "The detection of this version is the floor, a yardstick: on composed traffic, with one campaign account in a "
-    "hundred, most accused accounts were innocent (docs/explanation/the-floor.md). Read its findings; do not act on "
-    "accounts because of them."
+MEASURED_WARNING: Final = (
+    "How good this is was measured on composed traffic only (docs/explanation/detection.md): what is accused there is "
+    "nearly always a campaign, and most campaigns that hide well are missed. Yours may differ. "
+    "A finding is a reason to look."
 )
 ASK_INJECT: Final = (
     "What this log could hide from us has not been measured. `spiritsafe prove inject LOGS --out DIR` plants "
@@ -156,11 +166,12 @@ def find_campaigns(
             namer=task.pseudonymiser or (names_like(log_names, settings) if any(sides) else None),
         )
         intake = take_in(source, engine, task, workers=settings.workers, until_us=until_us, progress=tell)
-        seen = _look(intake, beside, engine, tell, tactics=tactic_names(intake.requests, task))
+        seen = _look(intake, beside, engine, tell, tactics=tactic_names(intake.requests, task), seed=settings.seed)
         tell("judge", 0, 1)
         groups = _judge(seen, engine, first_us=intake.first_us)
         groups, evidence = _lead_back(groups, seen, engine)
-        groups = with_labels(groups, beside.known)
+        work, left = _own_work(groups, seen, engine)
+        groups = with_labels(with_roles(groups, left), beside.known)
         inputs = _input_files(digests.result(), beside)
         run = describe_run(
             intake,
@@ -171,12 +182,12 @@ def find_campaigns(
             accounts=seen.log.accounts,
             account_columns=beside.observable,
             detection_limit=detection_limit if isinstance(detection_limit, str) else detection_limit(inputs),
-            warnings=(FLOOR_WARNING, *_warnings(seen, beside), *_unused(beside), *_passed_over(source)),
+            warnings=(MEASURED_WARNING, *_warnings(seen, beside), *_unused(beside), *_passed_over(source)),
         )
         tell("write", 0, 1)
         found = Findings(run, groups, seen.facts, seen.log, seen.signals, beside.known, appeal_to=settings.appeal_to)
         # Half of writing is Python, which one core does; the other half the engine's, in other files.
-        events = aside.submit(_write_events, groups, seen, evidence, engine, folder)
+        events = aside.submit(_write_events, work, left, evidence, engine, folder)
         refused = aside.submit(_write_quarantine, intake, beside, engine, folder)
         write_results(found, folder)
         events.result()
@@ -187,16 +198,20 @@ def find_campaigns(
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What the rooms up to `links` saw: numbered requests, account signals, groups and what ties them."""
+    """What was seen: numbered requests, account signals, groups with what ties them, and uses of their templates."""
 
     requests: ir.Table
     signals: pa.Table
     log: Log
     facts: list[GroupFacts]
+    instances: ir.Table
+    least: Ints
 
 
-def _look(intake: Intake, beside: Beside, engine: Engine, tell: Progress, *, tactics: Sequence[str]) -> _Seen:
-    """Signals -> links -> groups."""
+def _look(
+    intake: Intake, beside: Beside, engine: Engine, tell: Progress, *, tactics: Sequence[str], seed: int
+) -> _Seen:
+    """Signals -> links -> groups, and how their accounts act beside one another."""
     accounts = None if beside.accounts is None else engine.table(beside.accounts, "accounts")
     tell("signals", 0, 1)
     signals = engine.keep(account_signals(intake.requests, accounts, tactics=tactics), "signals")
@@ -209,8 +224,14 @@ def _look(intake: Intake, beside: Beside, engine: Engine, tell: Progress, *, tac
     table = engine.arrow(signals).sort_by("account")
     attested = _attested(table, beside.attestations, requests, engine)
     log = log_of(table, observable=intake.observable | beside.observable, attested=attested)
-    holdings = weigh(phrases, things, accounts=log.accounts)
-    return _Seen(requests, table, log, gather(tie(holdings, accounts=log.accounts), holdings))
+    holdings = weigh(phrases, things, exchanges=log.signals["exchanges"])
+    tell("groups", 0, 1)
+    window = Window(intake.first_us // 1_000_000, intake.last_us // 1_000_000)
+    suspended_s = None if beside.account_events is None else first_suspensions(beside.account_events, log)
+    uses = engine.arrow(first_uses(requests))
+    out = releases(uses, log.signals["first_s"], log.signals["last_s"], window)
+    found = search(intake.requests, signals, Scene(log, holdings, window, suspended_s, out, seed), engine)
+    return _Seen(requests, table, log, found.facts, found.instances, found.least)
 
 
 def _attested(
@@ -234,7 +255,8 @@ def _judge(seen: _Seen, engine: Engine, *, first_us: int) -> list[Group]:
     busy = engine.arrow(campaign_events.activity(seen.requests, members, first_s=first_us // 1_000_000))
     asked = engine.arrow(campaign_events.prompts(seen.requests, members))
     activities = activities_of(busy, asked, groups=len(seen.facts))
-    return [judge(facts, seen.log, one) for facts, one in zip(seen.facts, activities, strict=True)]
+    stated = significances(seen.facts)
+    return [judge(facts, seen.log, one, sure) for facts, one, sure in zip(seen.facts, activities, stated, strict=True)]
 
 
 def _lead_back(groups: list[Group], seen: _Seen, engine: Engine) -> tuple[list[Group], ir.Table]:
@@ -245,18 +267,24 @@ def _lead_back(groups: list[Group], seen: _Seen, engine: Engine) -> tuple[list[G
     return campaign_events.with_examples(groups, seen.facts, examples), evidence
 
 
-def _write_events(groups: Sequence[Group], seen: _Seen, evidence: ir.Table, engine: Engine, folder: Path) -> None:
-    """The two files that may be as long as the log."""
+def _own_work(groups: Sequence[Group], seen: _Seen, engine: Engine) -> tuple[ir.Table, pa.Table]:
+    """Exchanges of accused accounts, which of them are the campaign's own, and what the others say by group."""
     members = engine.table(campaign_events.membership(groups, seen.facts, accused_only=True), "accused")
-    engine.write(campaign_events.exchanges(seen.requests, members), folder / "exchanges.parquet", "exchanges/1.0")
+    least = engine.table(campaign_exchanges.least_table(seen.least), "least")
+    work = engine.keep(campaign_exchanges.own_work(seen.requests, members, seen.instances, least), "own-work")
+    return work, campaign_exchanges.leftover(engine.arrow(campaign_exchanges.counted(work)))
+
+
+def _write_events(work: ir.Table, left: pa.Table, evidence: ir.Table, engine: Engine, folder: Path) -> None:
+    """The two files that may be as long as the log."""
+    told = campaign_exchanges.exchanges(work, engine.table(left, "leftover"))
+    engine.write(told, folder / "exchanges.parquet", "exchanges/1.0")
     engine.write(campaign_events.in_order(evidence), folder / "evidence.parquet", "evidence/1.0")
 
 
 def _unused(beside: Beside) -> list[str]:
     """What was given beside the log and does not count, so that nobody believes it did."""
     told = []
-    if beside.account_events is not None:
-        told.append("--account-events was given, and this version does not use it: no judgement rests on those events.")
     if beside.quarantine.num_rows:
         codes = ", ".join(sorted(set(beside.quarantine["code"].to_pylist())))
         rows = "1 row" if beside.quarantine.num_rows == 1 else f"{beside.quarantine.num_rows:,} rows"

@@ -32,7 +32,7 @@ from spiritsafe.campaigns.partners import Link, Ties
 START = datetime(2026, 4, 20, tzinfo=UTC)
 DAYS = 47
 S, C, N = AxisStatus.SUPPORTED, AxisStatus.CONTRADICTED, AxisStatus.NOT_OBSERVABLE
-KINDS = ("content", "timing", "infrastructure", "identity", "lifecycle")
+KINDS = ("content", "work", "timing", "infrastructure", "identity", "lifecycle")
 EXTRACT = Technique(id="AML.T0024.002", name="Extract AI Model")
 PROXIES = Technique(id="AML.T0008.005", name="AI Service Proxies")
 ACCOUNTS = Technique(id="AML.T0021", name="Establish Accounts")

@@ -116,6 +116,7 @@ member = st.builds(
     first_seen=instants_or_nothing,
     exchanges=counts,
     bits_content=bits,
+    bits_work=bits,
     bits_timing=bits,
     bits_infrastructure=bits,
     bits_identity=bits,

@@ -1,16 +1,21 @@
 """When a group may be called a campaign, and when it may not."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from spiritsafe.campaigns.background import RepeatedAccountError, log_of
+from spiritsafe.campaigns.conduct import Conduct
 from spiritsafe.campaigns.facts import Activity, Attested, gather
-from spiritsafe.campaigns.holdings import tie, weigh
-from spiritsafe.campaigns.model import Axis, AxisStatus, EvidenceKind, Verdict
+from spiritsafe.campaigns.holdings import weigh
+from spiritsafe.campaigns.model import Axis, AxisStatus, EvidenceKind, Significance, Verdict
+from spiritsafe.campaigns.tying import tie
 from spiritsafe.campaigns.verdicts import campaign_id, decide, judge, membership_probability
+from spiritsafe.links.dealing import Dealing
+from spiritsafe.links.lifecycle import Succession
 from spiritsafe.signals import TACTICS
 
 ACCOUNTS = 500
@@ -25,19 +30,20 @@ def axis(name, status):
 
 
 @pytest.mark.parametrize(
-    ("statuses", "kinds"), list(itertools.product(itertools.product(AxisStatus, repeat=3), (0, 1, 2)))
+    ("statuses", "kinds", "significant"),
+    list(itertools.product(itertools.product(AxisStatus, repeat=3), (0, 1, 2), (True, False))),
 )
-def test_a_campaign_needs_all_three_axes_and_two_kinds_of_evidence(statuses, kinds):
+def test_a_campaign_needs_all_three_axes_two_kinds_of_evidence_and_a_test_that_holds(statuses, kinds, significant):
     three = tuple(axis(n, s) for n, s in zip(("coordination", "extraction", "concealment"), statuses, strict=True))
-    verdict, failed = decide(three, ("content", "infrastructure")[:kinds], exchanges=10_000)
-    everything = all(status is AxisStatus.SUPPORTED for status in statuses) and kinds == 2
+    verdict, failed = decide(three, ("content", "infrastructure")[:kinds], exchanges=10_000, significant=significant)
+    everything = all(status is AxisStatus.SUPPORTED for status in statuses) and kinds == 2 and significant
     assert (verdict is Verdict.CAMPAIGN) == everything
     assert (failed == "") == everything
 
 
 def test_too_few_exchanges_carry_no_judgement():
     three = tuple(axis(n, AxisStatus.SUPPORTED) for n in ("coordination", "extraction", "concealment"))
-    assert decide(three, ("content", "timing"), exchanges=99)[0] is Verdict.INSUFFICIENT_DATA
+    assert decide(three, ("content", "timing"), exchanges=99, significant=True)[0] is Verdict.INSUFFICIENT_DATA
 
 
 def signals(**more):
@@ -82,15 +88,22 @@ def groups_of(*, things=("client_ip",), phrases=12, alone=False, observed=ACCOUN
             "observed": pa.array([observed] * len(held), pa.int64()),
         }
     )
-    holdings = weigh(habits, shared, accounts=ACCOUNTS)
-    return gather(tie(holdings, accounts=ACCOUNTS), holdings)
+    holdings = weigh(habits, shared, exchanges=np.full(ACCOUNTS, 20))
+    return gather(tie(holdings), holdings)
 
 
-def look(*, table=None, observable=ALL_COLUMNS, attestations=None, prompts=400, distinct=400, **ties):
+SURE = Significance(method="given", null="chance", p_value=1e-6, q_value=1e-5, statement="")
+UNSURE = Significance(method="given", null="chance", p_value=0.2, q_value=0.4, statement="")
+
+
+def look(
+    *, table=None, observable=ALL_COLUMNS, attestations=None, prompts=400, distinct=400, conduct=None, sure=SURE, **ties
+):
     """Judge the ring. Every exchange of an account falls into an attestation that covers its whole window, or none."""
     log = log_of(table or signals(), observable=observable, attested=attestations)
     (facts,) = groups_of(**ties)
-    return judge(facts, log, Activity(models=("m",), hourly=((0, 400),), prompts=prompts, distinct_prompts=distinct))
+    activity = Activity(models=("m",), hourly=((0, 400),), prompts=prompts, distinct_prompts=distinct)
+    return judge(replace(facts, conduct=conduct), log, activity, sure)
 
 
 def test_one_wording_and_one_address_of_twenty_accounts_without_an_organisation_is_a_campaign():
@@ -144,9 +157,44 @@ def test_two_signs_of_one_kind_are_one_kind_and_tie_nobody():
     assert len(tied.accounts) == 20
 
 
-def test_a_few_phrases_in_common_tie_nobody_and_a_sentence_does():
-    assert groups_of(phrases=7, things=()) == []
+def test_two_phrases_in_common_tie_nobody_and_a_template_does():
+    assert groups_of(phrases=2, things=()) == []
     assert [len(group.accounts) for group in groups_of(phrases=8, things=())] == [20]
+
+
+def test_what_could_be_chance_is_not_accused():
+    group = look(sure=UNSURE)
+    assert (group.verdict, group.failed_axis) == (Verdict.COORDINATED_UNKNOWN, "coordination")
+    assert group.significance == UNSURE
+
+
+def conduct(**seen):
+    """Nothing was seen but this."""
+    nothing = dict.fromkeys(("meetings", "dealing", "move", "succession", "burst"))
+    return Conduct(**{**nothing, "sharing": {}, **seen})
+
+
+def dealt(*, repeated, close, expected, p_value):
+    return Dealing(
+        items=100, exchanges=400, common=4 * repeated, repeated=repeated, askers=4.0, pairs=540, close=close,
+        expected=expected, p_value=p_value, resampled=np.ones(20, dtype=bool),
+    )  # fmt: skip
+
+
+def test_who_works_through_the_list_that_all_work_through_takes_nothing():
+    group = look(conduct=conduct(dealing=dealt(repeated=90, close=40.0, expected=38.0, p_value=0.4)))
+    assert group.axes[1].status is AxisStatus.CONTRADICTED
+    assert "at times of their own" in group.axes[1].reason
+    assert outcomes(group)["benchmark, homework or recipe"] == "fits"
+
+
+def test_who_has_each_thing_asked_by_several_at_once_takes_samples():
+    quiet = signals(reasoning_elicitation_exchanges=[0] * ACCOUNTS)
+    several = conduct(dealing=dealt(repeated=90, close=400.0, expected=20.0, p_value=1e-6))
+    group = look(table=quiet, distinct=100, conduct=several)
+    assert group.axes[1].status is AxisStatus.SUPPORTED
+    assert {one.kind for one in group.axes[1].evidence} == {"resampling"}
+    assert outcomes(group)["benchmark, homework or recipe"] == "does_not_fit"
 
 
 def test_a_verified_customer_with_many_accounts_is_open():
@@ -156,9 +204,32 @@ def test_a_verified_customer_with_many_accounts_is_open():
     assert "verification" in group.would_change_our_mind[0]
 
 
-def test_an_organisation_that_they_made_up_themselves_is_no_excuse():
+def test_one_name_that_nobody_verified_is_no_openness_and_no_hiding():
     self_made = signals(organization_id=["acme"] * ACCOUNTS, organization_verified=[False] * ACCOUNTS)
-    assert look(table=self_made).verdict is Verdict.CAMPAIGN
+    group = look(table=self_made)
+    assert (group.verdict, group.failed_axis) == (Verdict.COORDINATED_UNKNOWN, "concealment")
+    assert group.axes[2].status is AxisStatus.NOT_OBSERVABLE
+    assert "20 of 20 accounts give one name, which nobody verified" in group.axes[2].reason
+
+
+def test_who_replaces_banned_accounts_under_one_made_up_name_hides():
+    self_made = signals(organization_id=["acme"] * ACCOUNTS, organization_verified=[False] * ACCOUNTS)
+    follows = Succession(banned=8, followed=8, expected=0.4, p_value=1e-6, members=np.ones(20, dtype=bool))
+    group = look(table=self_made, conduct=conduct(succession=follows))
+    assert group.verdict is Verdict.CAMPAIGN
+    assert "8 of 8 suspensions were answered by a new account" in group.axes[2].reason
+
+
+def test_several_shells_are_not_one_name():
+    shells = ["acme" if n % 3 else "bolt" for n in range(ACCOUNTS)]
+    group = look(table=signals(organization_id=shells, organization_verified=[False] * ACCOUNTS))
+    assert group.verdict is Verdict.CAMPAIGN
+
+
+def test_several_verified_customers_in_one_group_are_open():
+    names = ["acme" if n % 2 else "bolt" for n in range(ACCOUNTS)]
+    group = look(table=signals(organization_id=names, organization_verified=[True] * ACCOUNTS))
+    assert group.verdict is Verdict.OPEN_COORDINATION
 
 
 def told(accounts, value=True, other=None):
@@ -251,7 +322,10 @@ def test_an_account_that_would_be_counted_twice_stops_the_judgement():
         log_of(twice, observable=ALL_COLUMNS)
 
 
-@pytest.mark.parametrize(("gone", "axis_name"), [("prompt", "extraction"), ("organization_verified", "concealment")])
+@pytest.mark.parametrize(
+    ("gone", "axis_name"),
+    [("prompt", "extraction"), ("organization_verified", "concealment"), ("organization_id", "concealment")],
+)
 def test_a_missing_column_is_never_support(gone, axis_name):
     group = look(observable=ALL_COLUMNS - {gone})
     assert group.verdict is not Verdict.CAMPAIGN

@@ -189,6 +189,8 @@ def test_a_log_of_times_and_accounts_alone_shows_nothing(tmp_path):
     found = look(tmp_path, rows().select(["event_id", "time", "account_id", "model"]))
     assert found.warnings == ()
     assert found.dead
+    (coordination,) = (axis for axis in found.axes if axis.name == "coordination")
+    assert not coordination.observable
 
 
 def test_a_column_that_is_there_and_empty_counts_as_missing(tmp_path):
@@ -218,13 +220,8 @@ def test_the_accounts_table_makes_more_visible(tmp_path):
 def test_doctor_promises_no_evidence_that_scan_does_not_weigh():
     """The two rooms may not import each other's tables; so they are held together here."""
     weighed = {kind.value: set(columns) for kind, columns in axes._KIND_COLUMNS.items()}
-    promised = {
-        kind: set(columns) - {"phrases"}
-        for kind, columns in observable.KIND_COLUMNS.items()
-        if kind not in observable.NOT_WEIGHED
-    }
+    promised = {kind: set(columns) - {"phrases"} for kind, columns in observable.KIND_COLUMNS.items()}
     assert promised == weighed
-    assert set(observable.NOT_WEIGHED) == {kind.value for kind in axes._NOT_WEIGHED}
 
 
 # --- bespoke tables ---------------------------------------------------------------------------------------

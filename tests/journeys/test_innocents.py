@@ -1,7 +1,7 @@
 """What a scan does not know, it does not hold against anybody: tables beside the log that are thin, doubled or old."""
 
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -83,13 +83,6 @@ def test_an_attestation_that_ended_covers_what_was_done_before_it_did(scan, ends
     assert ATTESTATIONS.required == tuple(rows[0])
     if verdict == "open_coordination":
         assert "in force for" in ring_of(found).axes[2].reason
-
-
-def test_account_events_that_count_for_nothing_are_said_to(scan):
-    event = {"account_id": RING[0], "time": datetime(2026, 3, 2, tzinfo=UTC), "kind": "suspended"}
-    found, lines = scan("events", accounts=accounts(), account_events=[event])
-    assert any("--account-events was given, and this version does not use it" in one for one in found.run.warnings)
-    assert any("does not use it" in line for line in lines)
 
 
 def test_the_result_comes_first_then_what_was_not_seen_and_warnings_last(scan):

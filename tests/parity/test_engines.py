@@ -3,15 +3,18 @@
 import random
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from spiritsafe.campaigns import attested as campaign_attested
 from spiritsafe.campaigns import events as campaign_events
-from spiritsafe.engine import epoch_s, open_engine
+from spiritsafe.campaigns import exchanges as campaign_exchanges
+from spiritsafe.engine import Engine, epoch_s, open_engine
 from spiritsafe.events.model import ACCOUNTS, ACTIONS, REQUESTS, UTC_US, Shard
 from spiritsafe.links import actions as acts
 from spiritsafe.links import habitual_phrases, shared_things
+from spiritsafe.links.releases import first_uses
 from spiritsafe.signals import TACTICS, account_signals, text_tactics
 from spiritsafe.signals.batch import number_accounts
 from spiritsafe.sketch import SketchParameters, TextSketcher
@@ -72,6 +75,9 @@ def log(rows: int = 900, accounts: int = 40) -> pa.Table:
                 "input_tokens": rng.choice([None, 17, 2_000_000_000]),
                 "organization_id": rng.choice([None, "org-1"]) if account < 5 else None,
                 "organization_verified": account < 3 or None,
+                "system_prompt": rng.choice(["You are terse.", None]) if account % 2 else None,
+                "conversation_id": rng.choice([None, f"c{account // 3}-{rng.randrange(6)}"]),
+                "turn": rng.choice([None, 0, 1]),
             }
         )
     names = [c.name for c in REQUESTS.columns if c.name in table[0]]
@@ -132,6 +138,36 @@ def in_force() -> pa.Table:
     return pa.Table.from_pylist(rows, schema=pa.schema(list(kinds.items())))
 
 
+FACTORS = pa.table({"number": pa.array([0, 1, 2], pa.int64()), "factor": [0.5, 1.0, 0.25]})
+
+
+def templates(requests, engine: Engine) -> pa.Table:
+    """Templates of three groups: the first phrases of three accounts' prompts, and a system prompt."""
+    rows = engine.arrow(requests.select("account", "phrases", "system_prompt_hash", "event_id")).sort_by("event_id")
+    told = []
+    for number, account in enumerate((1, 2, 9)):
+        here = [row for row in rows.to_pylist() if row["account"] == account]
+        said = {phrase for row in here[:3] for phrase in row["phrases"] or ()}
+        told += [{"number": number, "phrase": phrase} for phrase in sorted(said)]
+        told += [{"number": number, "system_prompt_hash": r["system_prompt_hash"]} for r in here[:1]]
+    names = ("number", "phrase", "system_prompt_hash")
+    return pa.Table.from_pylist(told, schema=pa.schema([(name, pa.int64()) for name in names]))
+
+
+def evidence_values(phrases: pa.Table) -> pa.Table:
+    """Values whose events are looked for: a few phrases, an address and a client."""
+    first = phrases.sort_by([("phrase", "ascending"), ("account", "ascending")]).slice(0, 12)
+    return pa.table(
+        {
+            "campaign_id": ["c-1"] * (first.num_rows + 2),
+            "kind": ["content"] * first.num_rows + ["infrastructure"] * 2,
+            "thing": ["phrase"] * first.num_rows + ["client_ip", "ja4"],
+            "value": [str(v) for v in first["phrase"].to_pylist()] + ["192.0.2.0", "t13d1516h2_a"],
+            "account": pa.array([*first["account"].to_pylist(), 1, 1], pa.int64()),
+        }
+    )
+
+
 def path(name: str) -> dict[str, list[dict[str, object]]]:
     """Every table step of a scan, as sorted rows."""
     with open_engine(name, Options()) as engine:
@@ -152,22 +188,18 @@ def path(name: str) -> dict[str, list[dict[str, object]]]:
             "members",
         )
         phrases = habitual_phrases(requests, signals, most_share=1)
-        first = engine.arrow(phrases).sort_by([("phrase", "ascending"), ("account", "ascending")]).slice(0, 12)
-        values = pa.table(
-            {
-                "campaign_id": ["c-1"] * (first.num_rows + 2),
-                "kind": ["content"] * first.num_rows + ["infrastructure"] * 2,
-                "thing": ["phrase"] * first.num_rows + ["client_ip", "ja4"],
-                "value": [str(v) for v in first["phrase"].to_pylist()] + ["192.0.2.0", "t13d1516h2_a"],
-                "account": pa.array([*first["account"].to_pylist(), 1, 1], pa.int64()),
-            }
-        )
+        values = evidence_values(engine.arrow(phrases))
         shards = [Shard("monday", "parquet"), Shard("tuesday", "parquet")]
         kept, again = first_of_each(engine.table(repeats(), "twice"), engine, shards, quote=True)
         pairs = engine.keep(acts.acts(engine.table(actions(), "actions")), "acts")
         own = acts.with_own_object(pairs)
         shared = engine.keep(acts.shared_objects(pairs, acts.numbered_actors(pairs)), "shared")
         untimed = acts.acts(engine.table(actions().drop_columns(["time"]), "untimed"))
+        words = engine.table(templates(requests, engine), "templates")
+        found = engine.keep(campaign_events.template_requests(raw, words), "template-requests")
+        instances = engine.keep(number_accounts(found, signals), "instances")
+        least = engine.table(campaign_exchanges.least_table(np.array([3, 3, 4])), "least")
+        work = engine.keep(campaign_exchanges.own_work(requests, members, instances, least), "own-work")
         steps = {
             "acts": pairs,
             "acts without times": untimed,
@@ -179,7 +211,13 @@ def path(name: str) -> dict[str, list[dict[str, object]]]:
             "signals without accounts": alone,
             "phrases": phrases,
             "things": shared_things(requests, signals, accounts, most_share=1),
-            "exchanges": campaign_events.exchanges(requests, members),
+            "acts of accounts": campaign_events.acts(requests, members.select("account"), most=3),
+            "instances": instances,
+            "template users": campaign_events.template_users(instances),
+            "own work": work,
+            "counted": campaign_exchanges.counted(work),
+            "exchanges": campaign_exchanges.exchanges(work, engine.table(FACTORS, "factors")),
+            "first uses": first_uses(requests),
             "covered": campaign_attested.covered(requests, engine.table(in_force(), "in-force")),
             "activity": campaign_events.activity(requests, members, first_s=1_772_323_200),
             "prompts": campaign_events.prompts(requests, members),
@@ -210,6 +248,12 @@ def both():
         "phrases",
         "things",
         "exchanges",
+        "acts of accounts",
+        "instances",
+        "template users",
+        "own work",
+        "counted",
+        "first uses",
         "covered",
         "activity",
         "prompts",

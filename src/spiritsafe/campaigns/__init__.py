@@ -1,9 +1,9 @@
 """campaigns: which groups, how significant, on which axes, explained how?
 
 In come account signals and weighed holdings from `links`; out go groups, each with a verdict on three axes,
-whether accused or not, and the tables and pages that show them. Read `model` for the nouns, `grouping` and
-`holdings` for how groups form, `axes` and `verdicts` for how they are judged; then `pipeline`, which calls
-all of it.
+whether accused or not, and the tables and pages that show them. Read `model` for the nouns, `search`
+for how groups are found, tested, grown and pruned, `axes` and `verdicts` for how they are judged; then `pipeline`,
+which calls all of it.
 """
 
 from __future__ import annotations

@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from spiritsafe.campaigns.conduct import LEVEL
+from spiritsafe.campaigns.conduct_text import conduct_evidence
 from spiritsafe.campaigns.model import Axis, AxisStatus, Evidence, EvidenceKind
 from spiritsafe.signals.tactics import installed_tactics
 
 if TYPE_CHECKING:
     from spiritsafe.campaigns.facts import Activity, GroupFacts, Log, Names, SharedValue
+    from spiritsafe.links.dealing import Dealing
 
 KIND_SHARE: Final = 0.5
 """A kind of evidence supports coordination when at least half of the members have it."""
@@ -30,19 +33,22 @@ SWEEP_DISTINCT_SHARE: Final = 0.9
 
 _KIND_COLUMNS: Final = {
     EvidenceKind.CONTENT: ("prompt",),
+    EvidenceKind.WORK: ("conversation_id",),
+    EvidenceKind.TIMING: ("time",),
     EvidenceKind.INFRASTRUCTURE: ("client_ip", "ja4", "http2_fingerprint", "user_agent"),
     EvidenceKind.IDENTITY: ("payment_fingerprint", "email_pattern", "organization_id"),
+    EvidenceKind.LIFECYCLE: ("created_at",),
 }
-_NOT_WEIGHED: Final = {
-    EvidenceKind.TIMING: "timing is not weighed by this version",
-    EvidenceKind.LIFECYCLE: "sign-ups and successions are not weighed by this version",
-}
+_NAMES: Final = ("organization_verified", "organization_id")
+_TYING: Final = (EvidenceKind.CONTENT, EvidenceKind.WORK, EvidenceKind.INFRASTRUCTURE, EvidenceKind.IDENTITY)
 _THING_WORDS: Final = {
     "phrase": "use the same habitual phrase",
     "client_ip": "called from the same address",
     "ja4": "use the same TLS client build",
     "http2_fingerprint": "use the same HTTP/2 client build",
     "user_agent": "send the same user agent",
+    "system_prompt_hash": "send the same system prompt",
+    "conversation_id": "carry on the same conversation",
     "payment_fingerprint": "pay with the same means of payment",
     "email_pattern": "have sign-up addresses of one pattern",
     "organization_id": "name the same organisation",
@@ -53,6 +59,8 @@ _INNOCENT: Final = {
     "ja4": "one SDK or one application used by many",
     "http2_fingerprint": "one SDK or one application used by many",
     "user_agent": "one SDK or one application used by many",
+    "system_prompt_hash": "one application used by many, or a prompt that was published",
+    "conversation_id": "one company's agents that pass a task on; an id that two customers chose alike",
     "payment_fingerprint": "one company that pays for its people",
     "email_pattern": "one organisation's naming of its addresses",
     "organization_id": "one organisation's accounts",
@@ -63,13 +71,12 @@ _SHOWN: Final = 8
 def coordination(facts: GroupFacts, log: Log) -> tuple[Axis, tuple[str, ...]]:
     """Do these accounts act as one? Returns the axis and the kinds of evidence that support it."""
     missing = tuple(column for columns in _KIND_COLUMNS.values() for column in columns if column not in log.observable)
-    kinds = tuple(kind for kind, bits in facts.bits.items() if np.mean(bits > 0) >= KIND_SHARE)
-    evidence = tuple(_statement(one, alike, facts) for one, alike in _telling(facts.shared))
+    kinds = tuple(kind for kind in facts.bits if share_with(facts, kind) >= KIND_SHARE)
+    evidence = tuple(_statement(one, alike, facts) for one, alike in _telling(facts)) + conduct_evidence(facts)
     if kinds:
-        reason = (
-            f"at least half of the {len(facts.accounts)} accounts are tied by "
-            f"{' and by '.join(kinds)} evidence that few others share"
-        )
+        reason = f"{' and '.join(kinds)} evidence each hold for at least half of the {len(facts.accounts)} accounts"
+        if len(kinds) == 1:
+            reason = f"{kinds[0]} evidence holds for at least half of the {len(facts.accounts)} accounts"
         return Axis(
             name="coordination",
             status=AxisStatus.SUPPORTED,
@@ -77,7 +84,7 @@ def coordination(facts: GroupFacts, log: Log) -> tuple[Axis, tuple[str, ...]]:
             evidence=evidence,
             missing_columns=missing,
         ), kinds
-    if len(missing) == sum(map(len, _KIND_COLUMNS.values())):
+    if not any(column in log.observable for kind in _TYING for column in _KIND_COLUMNS[kind]):
         reason = "no column that could show it is in this log"
         return Axis(name="coordination", status=AxisStatus.NOT_OBSERVABLE, reason=reason, missing_columns=missing), ()
     reason = "the accounts are tied through one another only: no kind of evidence holds for half of them"
@@ -90,16 +97,30 @@ def coordination(facts: GroupFacts, log: Log) -> tuple[Axis, tuple[str, ...]]:
     ), ()
 
 
+def share_with(facts: GroupFacts, kind: str) -> float:
+    """Share of the members for which a kind of evidence holds.
+
+    Of rhythm it is estimated over all members: most accounts send too little to show it one by one.
+    """
+    shown = float(np.mean(facts.bits[kind] > 0))
+    met = None if facts.conduct is None else facts.conduct.meetings
+    if kind == EvidenceKind.TIMING and met is not None and met.p_value <= LEVEL:
+        return max(shown, met.acting_share)
+    return shown
+
+
 def told(facts: GroupFacts) -> tuple[SharedValue, ...]:
     """The values that the statements on coordination tell, in their order."""
-    return tuple(one for one, _ in _telling(facts.shared))
+    return tuple(one for one, _ in _telling(facts))
 
 
-def _telling(shared: tuple[SharedValue, ...]) -> list[tuple[SharedValue, int]]:
+def _telling(facts: GroupFacts) -> list[tuple[SharedValue, int]]:
     """What ties most, of every thing at least one: a value, and how many values say the same.
 
-    The phrases of one template have the same holders; they are told once, with their number.
+    The phrases of one template have the same holders; they are told once, with their number. Of a kind that as many
+    strangers would share nothing is told.
     """
+    shared = [one for one in facts.shared if facts.bits[one.kind].any()]
     alike: dict[tuple[str, bytes], list[SharedValue]] = {}
     for one in shared:
         alike.setdefault((one.thing, one.members.tobytes()), []).append(one)
@@ -139,6 +160,21 @@ def extraction(facts: GroupFacts, log: Log, activity: Activity) -> Axis:
         for tactic in installed_tactics()
         if (found := _tactic_evidence(tactic.text.name, tactic.takes, tactic.innocent, facts, log, others))
     ]
+    dealt = None if facts.conduct is None else facts.conduct.dealing
+    if dealt is not None and dealt.same_list:
+        return _same_list(dealt)
+    if dealt is not None and dealt.resampling:
+        evidence.append(
+            Evidence(
+                kind="resampling",
+                statement=(
+                    f"{dealt.repeated:,} of {dealt.items:,} prompts were asked by {dealt.askers:.1f} accounts each, "
+                    "within the hour"
+                ),
+                accounts=int(dealt.resampled.sum()),
+                innocent_explanation="an evaluation that asks everything several times",
+            )
+        )
     prompts, distinct = activity.prompts, activity.distinct_prompts
     if prompts >= SWEEP_EXCHANGES and distinct >= SWEEP_DISTINCT_SHARE * prompts:
         evidence.append(
@@ -157,6 +193,18 @@ def extraction(facts: GroupFacts, log: Log, activity: Activity) -> Axis:
         f"sweep (from {SWEEP_EXCHANGES} on, {SWEEP_DISTINCT_SHARE:.0%} different)"
     )
     return Axis(name="extraction", status=AxisStatus.CONTRADICTED, reason=reason)
+
+
+def _same_list(dealt: Dealing) -> Axis:
+    """Who takes answers has each thing asked once, or k times at once; who is measured asks what others are asked."""
+    return Axis(
+        name="extraction",
+        status=AxisStatus.CONTRADICTED,
+        reason=(
+            f"{dealt.common:,} of {dealt.exchanges:,} exchanges ask one of {dealt.repeated:,} prompts that "
+            f"{dealt.askers:.1f} accounts ask each, at times of their own: a benchmark, a recipe or homework"
+        ),
+    )
 
 
 def _tactic_evidence(name: str, takes: str, innocent: str, facts: GroupFacts, log: Log, others: int) -> Evidence | None:
@@ -197,7 +245,7 @@ def concealment(facts: GroupFacts, log: Log) -> Axis:
             name="concealment",
             status=AxisStatus.NOT_OBSERVABLE,
             reason=f"whether their organisation is verified is known of {names.known} of {names.accounts} accounts",
-            missing_columns=("organization_verified",),
+            missing_columns=tuple(name for name in _NAMES if name not in log.observable) or _NAMES[:1],
         )
     if names.one_organisation:
         return Axis(
@@ -205,6 +253,14 @@ def concealment(facts: GroupFacts, log: Log) -> Axis:
             status=AxisStatus.CONTRADICTED,
             reason=f"{names.largest} of {names.counted} belong to one verified organisation",
         )
+    if names.verified_organisations:
+        return Axis(
+            name="concealment",
+            status=AxisStatus.CONTRADICTED,
+            reason=f"{names.settled} of {names.counted} belong to verified organisations with several accounts each",
+        )
+    if names.one_stated_name:
+        return _one_unverified_name(facts, names)
     statement = _in_no_one_organisation(names)
     return Axis(
         name="concealment",
@@ -216,6 +272,32 @@ def concealment(facts: GroupFacts, log: Log) -> Axis:
                 statement=statement,
                 accounts=names.known,
                 innocent_explanation="strangers who only look like one; a company that never had itself verified",
+            ),
+        ),
+    )
+
+
+def _one_unverified_name(facts: GroupFacts, names: Names) -> Axis:
+    """All under one name that nobody verified: no openness, and by itself no hiding either."""
+    stated = f"{names.stated} of {names.counted} give one name, which nobody verified"
+    follows = None if facts.conduct is None else facts.conduct.succession
+    if follows is None or follows.p_value > LEVEL:
+        return Axis(
+            name="concealment",
+            status=AxisStatus.NOT_OBSERVABLE,
+            reason=f"{stated}: whether it is theirs is not known, and they hide nothing else",
+        )
+    statement = f"{follows.followed} of {follows.banned} suspensions were answered by a new account within twelve hours"
+    return Axis(
+        name="concealment",
+        status=AxisStatus.SUPPORTED,
+        reason=f"{stated}, and {statement}",
+        evidence=(
+            Evidence(
+                kind="replacement",
+                statement=statement,
+                accounts=int(follows.members.sum()),
+                innocent_explanation="a customer that was suspended by mistake and signed up again",
             ),
         ),
     )

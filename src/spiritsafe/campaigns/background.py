@@ -52,6 +52,21 @@ def log_of(signals: pa.Table, *, observable: frozenset[str], attested: dict[int,
     return Log(signals=columns, observable=observable, attested=attested)
 
 
+def first_suspensions(account_events: pa.Table, log: Log) -> NDArray[np.float64]:
+    """When each account of the log was first suspended, in epoch seconds; NaN for never. Shape (accounts,)."""
+    import pyarrow.compute as pc
+
+    found = np.full(log.accounts, np.nan)
+    suspended = account_events.filter(pc.equal(account_events["kind"], "suspended"))
+    numbers = {name: number for number, name in enumerate(log.signals["account_id"].tolist())}
+    times = suspended["time"].cast("int64").to_numpy() / 1e6
+    for name, at_s in zip(suspended["account_id"].to_pylist(), times.tolist(), strict=True):
+        number = numbers.get(name)
+        if number is not None:
+            found[number] = np.fmin(found[number], at_s)
+    return found
+
+
 def _array(column: pa.ChunkedArray) -> NDArray[Any]:
     import pyarrow as pa
 

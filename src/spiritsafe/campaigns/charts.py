@@ -37,13 +37,14 @@ _MOST_BARS: Final = 240
 _BIN_HOURS: Final = (1, 24, 24 * 7, 24 * 28, 24 * 364)
 _BIN_NAMES: Final = {1: "hour", 24: "day", 24 * 7: "week", 24 * 28: "four weeks", 24 * 364: "year"}
 _COMBINATIONS_SHOWN: Final = 6
-_MEMBER_LANE: Final = 54
+_MEMBER_LANE: Final = 48
 
 
 def bits_by_kind(member: Member) -> tuple[float, ...]:
     """A member's bits in the order of `KINDS`; what is no number counts as 0."""
     bits = (
         member.bits_content,
+        member.bits_work,
         member.bits_timing,
         member.bits_infrastructure,
         member.bits_identity,

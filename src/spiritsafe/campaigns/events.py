@@ -1,4 +1,4 @@
-"""From a finding back to the requests it rests on: `exchanges.parquet` and `evidence.parquet`.
+"""From a finding back to the requests it rests on: `evidence.parquet`, and what is counted over exchanges.
 
 These are as long as the log, so they are engine expressions and never come into memory. Comes from judged
 groups and the numbered requests; `pipeline` writes them.
@@ -13,6 +13,7 @@ import msgspec
 import pyarrow as pa
 
 from spiritsafe.campaigns.axes import told
+from spiritsafe.campaigns.extension import PHRASES_A_REQUEST, SYSTEM_PROMPT_HITS
 from spiritsafe.campaigns.model import Verdict
 from spiritsafe.engine import epoch_s
 from spiritsafe.links.infrastructure import REQUEST_THINGS
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
 EVENTS_A_VALUE: Final = 50
 VALUES_A_FINDING: Final = 20
 """Evidence names up to 50 events for each value that a statement tells, and of the 20 that tie a campaign most."""
+
+FAILED_STATUS: Final = 400
+
+ACTS_AN_ACCOUNT: Final = 256
+"""Exchanges of an account that its rhythm is judged by."""
 
 EXAMPLES_A_STATEMENT: Final = 5
 """Event ids that stand beside a statement itself; the rest is in `evidence.parquet`."""
@@ -50,16 +56,6 @@ def membership(groups: Sequence[Group], facts: Sequence[GroupFacts], *, accused_
             "probability": pa.array([m.probability for _, g, _ in chosen for m in g.members], pa.float64()),
         }
     )
-
-
-def exchanges(requests: ir.Table, members: ir.Table) -> ir.Table:
-    """Every exchange of an accused account: `campaign_id`, `event_id`, `probability`.
-
-    The floor cannot tell a relay's innocents from its distiller, so an exchange has its account's probability.
-    """
-    joined = requests.select("account", "event_id").inner_join(members, "account")
-    # By a number, and only then by a name: by two names, sorting took two thirds longer.
-    return joined.order_by(["number", "event_id"]).select("campaign_id", "event_id", "probability")
 
 
 def evidence_values(groups: Sequence[Group], facts: Sequence[GroupFacts]) -> pa.Table:
@@ -133,9 +129,11 @@ def with_examples(groups: Sequence[Group], facts: Sequence[GroupFacts], examples
 
 def _with_examples(group: Group, ids: Sequence[Sequence[str]]) -> Group:
     together, *others = group.axes
+    # Statements on shared values come first; those on conduct rest on no single event.
+    shown = [*ids, *[()] * (len(together.evidence) - len(ids))]
     evidence = tuple(
         msgspec.structs.replace(item, event_ids=tuple(dict.fromkeys(events)))
-        for item, events in zip(together.evidence, ids, strict=True)
+        for item, events in zip(together.evidence, shown, strict=True)
     )
     together = msgspec.structs.replace(together, evidence=evidence)
     return msgspec.structs.replace(group, axes=(together, others[0], others[1]))
@@ -157,9 +155,57 @@ def _said(requests: ir.Table, values: ir.Table) -> ir.Table:
 
 
 def prompts(requests: ir.Table, members: ir.Table) -> ir.Table:
-    """How much each group repeats itself: `number`, `prompts` that were there, `distinct_prompts` among them."""
-    rows = requests.select("account", "prompt_hash").inner_join(members, "account")
+    """How much each group repeats itself: `number`, `prompts` that were answered, `distinct_prompts` among them."""
+    # What was turned away at a limit or failed is sent again: that is one question, not two.
+    served = requests.filter(requests.status.isnull() | (requests.status < FAILED_STATUS))
+    rows = served.select("account", "prompt_hash").inner_join(members, "account")
     return rows.group_by("number").agg(prompts=rows.prompt_hash.count(), distinct_prompts=rows.prompt_hash.nunique())
+
+
+def acts(requests: ir.Table, wanted: ir.Table, *, most: int = ACTS_AN_ACCOUNT) -> ir.Table:
+    """When the wanted accounts asked what: `account`, `at_s`, `item` (the prompt's hash), `begins`.
+
+    `item` is null of what was turned away or failed: it is sent again, on another account where one is at its limit.
+    `begins` is true of a conversation's first exchange among these accounts, and of exchanges in no conversation. Of an
+    account with more than `most` exchanges those with the lowest prompt hashes are kept: a fixed choice that has
+    nothing to do with time, and the same prompts in every account.
+    """
+    import ibis
+
+    served = requests.status.isnull() | (requests.status < FAILED_STATUS)
+    item = ibis.ifelse(served, requests.prompt_hash, None)
+    rows = requests.select("account", "time", "conversation_id", item=item).semi_join(wanted, "account")
+    first = rows.time.min().over(group_by=rows.conversation_id)
+    rows = rows.mutate(begins=rows.conversation_id.isnull() | (rows.time == first))
+    place = ibis.row_number().over(group_by=rows.account, order_by=[rows.item, rows.time])
+    kept = rows.mutate(place=place).filter(ibis._.place < most)
+    return kept.select("account", "item", "begins", at_s=epoch_s(kept.time))
+
+
+def template_requests(sketches: ir.Table, templates: ir.Table) -> ir.Table:
+    """Requests in which phrases of a group's template are: `number`, `account_id`, `event_id`, `hits` (how many).
+
+    `templates` is as `campaigns.extension.templates` makes it; a system prompt of the template counts as
+    `SYSTEM_PROMPT_HITS` phrases. `sketches` are not numbered yet: DuckDB 2.0.0 fails on lists unnested above a join of
+    a million rows ("global dictionary column 0 changed identity").
+    """
+    import ibis
+
+    phrases = templates.filter(templates.phrase.notnull()).select("number", "phrase")
+    rows = sketches.select("account_id", "event_id", "phrases")
+    said = rows.mutate(phrase=rows.phrases.unnest()).drop("phrases").inner_join(phrases, "phrase")
+    said = said.group_by(["number", "account_id", "event_id"]).agg(hits=said.count())
+    prompts = templates.filter(templates.system_prompt_hash.notnull()).select("number", "system_prompt_hash")
+    led = sketches.select("account_id", "event_id", "system_prompt_hash").inner_join(prompts, "system_prompt_hash")
+    led = led.select("number", "account_id", "event_id", hits=ibis.literal(SYSTEM_PROMPT_HITS, "int64"))
+    every = said.select("number", "account_id", "event_id", "hits").union(led)
+    every = every.group_by(["number", "account_id", "event_id"]).agg(hits=every.hits.sum())
+    return every.filter(every.hits >= PHRASES_A_REQUEST)
+
+
+def template_users(instances: ir.Table) -> ir.Table:
+    """How every account used each group's template: `number`, `account`, `hits`, `requests` (with so many hits)."""
+    return instances.group_by(["number", "account", "hits"]).agg(requests=instances.count())
 
 
 def activity(requests: ir.Table, members: ir.Table, *, first_s: int) -> ir.Table:

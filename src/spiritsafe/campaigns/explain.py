@@ -1,4 +1,4 @@
-"""Words for a judgement: what it may also be, what to do, what would change our mind.
+"""Words for a judgement: the headline, what was taken, what to do, what would change our mind.
 
 Every sentence here is read by the person who decides and may be read by the person accused. Comes from
 `campaigns.facts` and the axes; goes into every group.
@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
-from spiritsafe.campaigns.model import Alternative, AxisStatus, Technique, Verdict
+from spiritsafe.campaigns.model import AxisStatus, Technique, Verdict
 from spiritsafe.signals.tactics import installed_tactics
 
 if TYPE_CHECKING:
@@ -25,6 +23,7 @@ _CAPABILITY_SHARE: Final = 0.05
 
 _KIND_WORDS: Final = {
     "content": "wording",
+    "work": "how work is dealt out",
     "infrastructure": "infrastructure",
     "identity": "identity",
     "timing": "timing",
@@ -36,6 +35,8 @@ _WHY: Final = {
     "ja4": "a TLS client build",
     "http2_fingerprint": "an HTTP/2 client build",
     "user_agent": "a user agent",
+    "system_prompt_hash": "a system prompt",
+    "conversation_id": "a conversation",
     "payment_fingerprint": "a means of payment",
     "email_pattern": "a pattern of sign-up address",
     "organization_id": "a stated organisation",
@@ -98,100 +99,6 @@ def archetype(taking: Axis, exposure: Exposure, members: int) -> str:
     if "reasoning_elicitation" in kinds:
         return "reasoning-trace coercion" if exposure.exchanges > 200 * members else "reasoning elicitation"
     return "sweep"
-
-
-def alternatives(facts: GroupFacts, log: Log) -> tuple[Alternative, ...]:
-    """What else the group could be, and how each explanation fared. Unchecked ones are said to be so."""
-    return (
-        _one_organisation(facts, log),
-        _shared_network(facts, log),
-        _one_application(facts, log),
-        _attested(facts, log),
-        Alternative(
-            name="published recipe, benchmark or viral template",
-            question="Could strangers have taken the same wording from a public place?",
-            outcome="not_checkable",
-            finding="This version does not separate strangers who share a template from one operator.",
-        ),
-    )
-
-
-def _one_organisation(facts: GroupFacts, log: Log) -> Alternative:
-    question = "Are they the accounts of one verified organisation?"
-    name = "one customer with many accounts"
-    names = facts.names(log)
-    if not names.enough:
-        return Alternative(
-            name=name,
-            question=question,
-            outcome="not_checkable",
-            finding=f"Whether their organisation is verified is known of {names.known} of {names.accounts} accounts.",
-        )
-    return Alternative(
-        name=name,
-        question=question,
-        outcome="fits" if names.one_organisation else "does_not_fit",
-        finding=f"{names.largest} of {names.counted} belong to one verified organisation.",
-    )
-
-
-def _shared_network(facts: GroupFacts, log: Log) -> Alternative:
-    question = "Is it only that they share a network (campus, office, NAT, VPN)?"
-    name = "people on one network"
-    if "client_ip" not in log.observable:
-        return Alternative(
-            name=name, question=question, outcome="not_checkable", finding="Addresses are not in this log."
-        )
-    tied_otherwise = np.zeros(len(facts.accounts), dtype=bool)
-    for one in facts.shared:
-        if one.thing != "client_ip":
-            tied_otherwise[one.members] = True
-    count = int(tied_otherwise.sum())
-    return Alternative(
-        name=name,
-        question=question,
-        outcome="fits" if count * 2 < len(facts.accounts) else "does_not_fit",
-        finding=f"{count} of {len(facts.accounts)} accounts are tied by more than an address.",
-    )
-
-
-def _one_application(facts: GroupFacts, log: Log) -> Alternative:
-    question = "Is it only that they use the same client software?"
-    name = "one popular application"
-    if "prompt" not in log.observable:
-        return Alternative(
-            name=name, question=question, outcome="not_checkable", finding="Prompts are not in this log."
-        )
-    content = int((facts.bits["content"] > 0).sum())
-    return Alternative(
-        name=name,
-        question=question,
-        outcome="fits" if content * 2 < len(facts.accounts) else "does_not_fit",
-        finding=f"{content} of {len(facts.accounts)} accounts also share rare wording.",
-    )
-
-
-def _attested(facts: GroupFacts, log: Log) -> Alternative:
-    question = "Has somebody with a name attested them?"
-    name = "licensed distillation, red team, reseller or programme"
-    if log.attested is None:
-        return Alternative(
-            name=name,
-            question=question,
-            outcome="not_checkable",
-            finding="No attestations were given (--attestations), so nobody could look.",
-        )
-    told = facts.attested(log)
-    count = sum(one.most for one in told)
-    partly = f"; {len(told) - count} more for less than half of theirs" if len(told) > count else ""
-    return Alternative(
-        name=name,
-        question=question,
-        outcome="fits" if count * 2 >= len(facts.accounts) else "does_not_fit",
-        finding=(
-            f"{count} of {len(facts.accounts)} accounts are attested for at least half of their exchanges{partly}."
-        ),
-    )
 
 
 def actions(verdict: Verdict, failed_axis: str) -> tuple[str, ...]:

@@ -8,20 +8,32 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from spiritsafe.campaigns.model import EvidenceKind
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pyarrow as pa
     from numpy.typing import NDArray
 
+    from spiritsafe.campaigns.conduct import Conduct
     from spiritsafe.campaigns.holdings import Holdings
+    from spiritsafe.campaigns.tying import Found
 
     Ints = NDArray[np.int64]
     Floats = NDArray[np.float64]
+
+
+ONE_NAME_SHARE: Final = 0.8
+"""Who hides behind several shells puts half of its accounts under one of them; a company puts all under its own."""
+
+
+SEVERAL: Final = 4
+"""Accounts of one verified organisation in a group from which on they are that organisation's, not shells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +109,8 @@ class Names:
 
     `accounts` are the members, `known` those of which it is known whether their organisation is verified. Of
     these `verified` belong to one of `organisations` verified ones, `largest` to the largest of them; the others
-    are verified by nobody, whatever name they gave.
+    are verified by nobody, whatever name they gave. `stated` give one and the same name, verified or not. `settled`
+    belong to verified organisations that have at least `SEVERAL` of the members.
     """
 
     accounts: int
@@ -105,6 +118,8 @@ class Names:
     verified: int
     organisations: int
     largest: int
+    stated: int
+    settled: int
 
     @property
     def counted(self) -> str:
@@ -119,6 +134,16 @@ class Names:
         return self.known > 0 and self.known * 2 >= self.accounts
 
     @property
+    def verified_organisations(self) -> bool:
+        """Whether at least half of those known belong to verified organisations that have several accounts here."""
+        return self.enough and self.settled * 2 >= self.known
+
+    @property
+    def one_stated_name(self) -> bool:
+        """Whether nearly all of those known give one name, verified or not."""
+        return self.enough and self.stated >= ONE_NAME_SHARE * self.known
+
+    @property
     def one_organisation(self) -> bool:
         """Whether at least half of those known belong to one verified organisation."""
         return self.enough and self.largest * 2 >= self.known
@@ -130,12 +155,15 @@ class GroupFacts:
 
     `bits[kind]` has one entry a member: the weight of the rarest value of that kind shared with another
     member. Within a kind agreements depend on one another (an address implies its network, one phrase the
-    next), so the strongest counts and the rest do not add.
+    next), so the strongest counts and the rest do not add. `without` names the kinds that were not needed to find the
+    group. `conduct` is how the accounts act beside one another, once it was looked at.
     """
 
     accounts: Ints
     shared: tuple[SharedValue, ...]
     bits: dict[str, Floats]
+    without: frozenset[EvidenceKind] = frozenset()
+    conduct: Conduct | None = None
 
     def of(self, log: Log, name: str) -> NDArray[Any]:
         """A signal of the members. Shape (members,)."""
@@ -147,9 +175,10 @@ class GroupFacts:
         return [told[int(one)] for one in self.accounts if int(one) in told]
 
     def names(self, log: Log) -> Names:
-        """Whose accounts these are, counted over the members of which it is known: a missing cell says nothing."""
+        """Whose accounts these are, counted over the members of which it is known: a missing cell says nothing, and
+        in a log without any name of an organisation nobody can say whether they have one."""
         known = []
-        if "organization_verified" in log.observable:
+        if {"organization_verified", "organization_id"} <= log.observable:
             told = zip(self.of(log, "organization_verified"), self.of(log, "organization_id"), strict=True)
             known = [one for one in told if one[0] is not None]
         organizations = Counter(name for verified, name in known if verified and name is not None)
@@ -159,6 +188,8 @@ class GroupFacts:
             verified=organizations.total(),
             organisations=len(organizations),
             largest=max(organizations.values(), default=0),
+            settled=sum(count for count in organizations.values() if count >= SEVERAL),
+            stated=max(Counter(name for _, name in known if name is not None).values(), default=0),
         )
 
     def total_bits(self) -> Floats:
@@ -193,13 +224,13 @@ def activities_of(busy: pa.Table, asked: pa.Table, *, groups: int) -> list[Activ
     ]
 
 
-def gather(groups: list[Ints], holdings: Holdings) -> list[GroupFacts]:
+def gather(groups: Sequence[Found], holdings: Holdings) -> list[GroupFacts]:
     """Facts of every group.
 
     Parameters
     ----------
     groups
-        Account numbers of each group, ascending.
+        Groups with ascending account numbers.
     holdings
         What the groups were tied by.
 
@@ -209,10 +240,10 @@ def gather(groups: list[Ints], holdings: Holdings) -> list[GroupFacts]:
     """
     if not groups:
         return []
-    size = max(int(group[-1]) for group in groups) + 1
+    size = max(int(group.accounts[-1]) for group in groups) + 1
     group_of = np.full(size, -1, dtype=np.int64)
     for number, group in enumerate(groups):
-        group_of[group] = number
+        group_of[group.accounts] = number
     inside = (holdings.account < size) & (group_of[np.minimum(holdings.account, size - 1)] >= 0)
     rows = np.flatnonzero(inside)
     owner = group_of[holdings.account[rows]]
@@ -223,7 +254,8 @@ def gather(groups: list[Ints], holdings: Holdings) -> list[GroupFacts]:
     ]
 
 
-def _gather_one(group: Ints, rows: Ints, holdings: Holdings) -> GroupFacts:
+def _gather_one(found: Found, rows: Ints, holdings: Holdings) -> GroupFacts:
+    group = found.accounts
     position = np.searchsorted(group, holdings.account[rows])
     order = np.lexsort((position, holdings.value[rows]))
     rows, position = rows[order], position[order]
@@ -258,4 +290,4 @@ def _gather_one(group: Ints, rows: Ints, holdings: Holdings) -> GroupFacts:
         strongest = bits[one.kind]
         strongest[one.members] = np.maximum(strongest[one.members], one.bits)
     shared.sort(key=lambda one: (-len(one.members) * one.bits, one.thing, one.label))
-    return GroupFacts(accounts=group, shared=tuple(shared), bits=bits)
+    return GroupFacts(accounts=group, shared=tuple(shared), bits=bits, without=found.without)

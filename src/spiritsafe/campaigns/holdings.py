@@ -1,9 +1,7 @@
-"""Weighed holdings, and the groups of accounts that they tie together.
+"""Weighed holdings: which account has which rare value, and what that is worth.
 
 A holding is "this account has this value": a habitual phrase, an address, a means of payment. Its weight is
-the rarity of the value in this log. Accounts that hold enough rare values in common are tied; accounts tied
-directly or through others form a group. This is the floor: one tie in error joins two groups. Comes from `links`;
-goes on to `campaigns.facts`.
+the rarity of the value in this log. Comes from `links`; goes on to `campaigns.tying` and `campaigns.facts`.
 """
 
 from __future__ import annotations
@@ -15,27 +13,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from spiritsafe.campaigns.grouping import components
 from spiritsafe.links.infrastructure import ACCOUNT_THINGS, REQUEST_THINGS
 from spiritsafe.links.weights import rarity_bits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from spiritsafe.campaigns.model import EvidenceKind
+
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
+    Bools = NDArray[np.bool_]
 
 TYING_BITS: Final = 4.0
 """A value ties its holders from 16 : 1 on: fewer than one account in 17 may hold it."""
-
-TEMPLATE_PHRASES: Final = 8
-"""Phrases in common that tie two accounts: eight runs of four words are a sentence. With three, half of a
-thousand honest developers hang together (`docs/explanation/the-floor.md`)."""
-
-NEIGHBOURS: Final = 8
-
-GROUP_MINIMUM: Final = 4
-"""Smaller groups are not looked at: two or three people who share a flat or a script are no campaign."""
 
 _KINDS: Final = {"phrase": "content"} | REQUEST_THINGS | ACCOUNT_THINGS
 
@@ -45,25 +36,31 @@ class Holdings:
     """Parallel arrays, one entry a holding of a value that ties.
 
     `account` is the account's number, `value` numbers the distinct (thing, value) pairs; `things` and
-    `labels` name each value by its number. `holders` of the `observed` accounts hold it: those for which the
-    thing is known at all.
+    `labels` name each value by its number. `share` is the part of the account's exchanges that have it (of a thing
+    of the account itself, 1). `holders` of the `observed` accounts hold it: those for which the thing is known at all.
+    `accounts` is how many there are in the log.
     """
 
     account: Ints
     value: Ints
-    requests: Ints
+    share: Floats
     bits: Floats
     holders: Ints
     observed: Ints
     things: tuple[str, ...]
     labels: tuple[str, ...]
+    accounts: int
 
     def kind(self, value: int) -> str:
         """The kind of evidence a value is."""
         return _KINDS[self.things[value]]
 
+    def of_kind(self, kind: EvidenceKind) -> Bools:
+        """Which holdings are evidence of this kind. Shape (holdings,)."""
+        return np.array([_KINDS[thing] == kind for thing in self.things], dtype=bool)[self.value]
 
-def weigh(phrases: pa.Table, things: pa.Table, *, accounts: int, tying_bits: float = TYING_BITS) -> Holdings:
+
+def weigh(phrases: pa.Table, things: pa.Table, *, exchanges: Ints, tying_bits: float = TYING_BITS) -> Holdings:
     """Give every holding its weight and keep those that tie.
 
     Parameters
@@ -72,8 +69,8 @@ def weigh(phrases: pa.Table, things: pa.Table, *, accounts: int, tying_bits: flo
         As `links.habitual_phrases` computes it.
     things
         As `links.shared_things` computes it.
-    accounts
-        Accounts in the log.
+    exchanges
+        Shape (accounts,). How many exchanges each account of the log has.
     tying_bits
         Values of less weight are dropped, in bits.
 
@@ -81,6 +78,7 @@ def weigh(phrases: pa.Table, things: pa.Table, *, accounts: int, tying_bits: flo
     -------
     The holdings in a fixed order (by thing, value and account).
     """
+    accounts = len(exchanges)
     said = pa.table(
         {
             "account": phrases["account"],
@@ -98,15 +96,19 @@ def weigh(phrases: pa.Table, things: pa.Table, *, accounts: int, tying_bits: flo
     names = pc.binary_join_element_wise(rows["thing"], rows["value"], "\x1f").combine_chunks()
     numbered = names.dictionary_encode()
     labels = [name.split("\x1f", 1) for name in numbered.dictionary.to_pylist()]
+    account = rows["account"].to_numpy()
+    of_account = pc.is_in(rows["thing"], pa.array(list(ACCOUNT_THINGS), pa.string())).to_numpy(zero_copy_only=False)
+    share = np.where(of_account, 1.0, rows["requests"].to_numpy() / np.maximum(exchanges[account], 1))
     return Holdings(
-        account=rows["account"].to_numpy(),
+        account=account,
         value=numbered.indices.to_numpy(zero_copy_only=False).astype(np.int64),
-        requests=rows["requests"].to_numpy(),
+        share=share,
         bits=rows["bits"].to_numpy(),
         holders=rows["holders"].to_numpy(),
         observed=rows["observed"].to_numpy(),
         things=tuple(thing for thing, _ in labels),
         labels=tuple(label for _, label in labels),
+        accounts=accounts,
     )
 
 
@@ -118,62 +120,3 @@ def _bits(rows: pa.Table) -> Floats:
         here = observed == total
         bits[here] = rarity_bits(holders[here], int(total))
     return bits
-
-
-def tie(holdings: Holdings, *, accounts: int, minimum: int = GROUP_MINIMUM) -> list[Ints]:
-    """The groups: accounts that are tied directly or through others.
-
-    Two accounts are tied by `TEMPLATE_PHRASES` habitual phrases in common (a sentence or so), or by a thing
-    of each of two kinds (the same card and the same address). One phrase, or one address, ties nobody.
-
-    Parameters
-    ----------
-    holdings
-        Rare values and who holds them.
-    accounts
-        How many accounts there are.
-    minimum
-        Smaller groups are left out.
-
-    Returns
-    -------
-    Account numbers of each group in ascending order; largest group first, then by first account.
-    """
-    of_phrase = np.array([thing == "phrase" for thing in holdings.things], dtype=bool)
-    of_identity = np.array([_KINDS[thing] == "identity" for thing in holdings.things], dtype=bool)
-    said = of_phrase[holdings.value]
-    known = of_identity[holdings.value]
-    wording, phrases = _neighbours(holdings, said, accounts)
-    same_identity, _ = _neighbours(holdings, known, accounts)
-    same_infrastructure, _ = _neighbours(holdings, ~said & ~known, accounts)
-    pairs = np.concatenate(
-        [wording[phrases >= TEMPLATE_PHRASES], np.intersect1d(same_identity, same_infrastructure, assume_unique=True)]
-    )
-    labels = components(accounts, pairs // accounts, pairs % accounts)
-    order = np.argsort(labels, kind="stable")
-    groups = np.split(order, np.cumsum(np.bincount(labels))[:-1])
-    kept = [group for group in groups if len(group) >= minimum]
-    return sorted(kept, key=lambda group: (-len(group), int(group[0])))
-
-
-def _neighbours(holdings: Holdings, chosen: NDArray[np.bool_], accounts: int) -> tuple[Ints, Ints]:
-    """Pairs of accounts that hold a value in common, and how many values they have in common.
-
-    Each holder is paired with the next `NEIGHBOURS` holders in order of account number. The order is the
-    same for every value, so accounts that share many values meet in many of them, and a value that n
-    accounts hold costs n * NEIGHBOURS pairs and not n squared.
-
-    Returns
-    -------
-    Shape (pairs,): `a * accounts + b` with a < b, ascending; and shape (pairs,): the counts.
-    """
-    value, account = holdings.value[chosen], holdings.account[chosen]
-    order = np.lexsort((account, value))
-    value, account = value[order], account[order]
-    pieces = []
-    for step in range(1, min(NEIGHBOURS, max(len(value) - 1, 0)) + 1):
-        same = value[step:] == value[:-step]
-        pieces.append(account[:-step][same] * accounts + account[step:][same])
-    pairs = np.sort(np.concatenate(pieces)) if pieces else np.empty(0, dtype=np.int64)
-    first = np.flatnonzero(np.concatenate([[True], pairs[1:] != pairs[:-1]])) if len(pairs) else pairs
-    return pairs[first], np.diff(np.append(first, len(pairs)))

@@ -29,9 +29,13 @@ class AxisStatus(StrEnum):
 
 
 class EvidenceKind(StrEnum):
-    """Independent kinds of coordination evidence; `campaign` needs two of them."""
+    """Independent kinds of coordination evidence; `campaign` needs two of them.
+
+    `WORK` is how work is spread over accounts: conversations that move between them, items asked k times by several.
+    """
 
     CONTENT = "content"
+    WORK = "work"
     TIMING = "timing"
     INFRASTRUCTURE = "infrastructure"
     IDENTITY = "identity"
@@ -117,6 +121,7 @@ class Member(_Value, frozen=True):
     first_seen: str
     exchanges: int
     bits_content: float
+    bits_work: float
     bits_timing: float
     bits_infrastructure: float
     bits_identity: float

@@ -51,9 +51,9 @@ def write_results(found: Findings, folder: Path) -> None:
     encoder = msgspec.json.Encoder(order="deterministic")
     pretty = msgspec.json.format
     (folder / "run.json").write_bytes(pretty(encoder.encode(found.run), indent=2))
-    campaigns = {"schema": "campaigns/1.0", "campaigns": found.campaigns}
+    campaigns = {"schema": "campaigns/1.1", "campaigns": found.campaigns}
     (folder / "campaigns.json").write_bytes(pretty(encoder.encode(campaigns), indent=2))
-    write_parquet(members_table(found.groups, found.facts, found.log), folder / "members.parquet", "members/1.0")
+    write_parquet(members_table(found.groups, found.facts, found.log), folder / "members.parquet", "members/1.1")
     write_parquet(links_table(found.groups, found.facts, found.log), folder / "links.parquet", "links/1.0")
     write_parquet(groups_table(found.groups), folder / "groups.parquet", "groups/1.0")
     write_parquet(

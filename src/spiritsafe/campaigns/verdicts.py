@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from spiritsafe.campaigns import axes, explain
+from spiritsafe.campaigns.alternatives import alternatives
 from spiritsafe.campaigns.model import (
     AxisStatus,
     EvidenceKind,
     Exposure,
     Group,
     Member,
-    Significance,
     Verdict,
 )
+from spiritsafe.campaigns.significance import significant
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from spiritsafe.campaigns.facts import Activity, GroupFacts, Log
-    from spiritsafe.campaigns.model import Axis
+    from spiritsafe.campaigns.model import Axis, Significance
 
 INDEPENDENT_KINDS: Final = 2
 EXCHANGES_MINIMUM: Final = 100
@@ -37,19 +38,8 @@ EXCHANGES_MINIMUM: Final = 100
 
 CORE_PROBABILITY: Final = 0.9
 
-_SIGNIFICANCE: Final = Significance(
-    method="none",
-    null="",
-    p_value=None,
-    q_value=None,
-    statement=(
-        "No p-value is given. The group was found by the very links that a test would count, and such a test "
-        "is always significant."
-    ),
-)
 
-
-def judge(facts: GroupFacts, log: Log, activity: Activity) -> Group:
+def judge(facts: GroupFacts, log: Log, activity: Activity, significance: Significance) -> Group:
     """The whole judgement of one group.
 
     Parameters
@@ -60,6 +50,8 @@ def judge(facts: GroupFacts, log: Log, activity: Activity) -> Group:
         The log it was found in.
     activity
         What its members did.
+    significance
+        How likely such a group is by chance, all groups of the scan tested together.
 
     Returns
     -------
@@ -67,7 +59,8 @@ def judge(facts: GroupFacts, log: Log, activity: Activity) -> Group:
     """
     together, kinds = axes.coordination(facts, log)
     three = (together, axes.extraction(facts, log, activity), axes.concealment(facts, log))
-    verdict, failed = decide(three, kinds, exchanges=int(facts.of(log, "exchanges").sum()))
+    exchanges = int(facts.of(log, "exchanges").sum())
+    verdict, failed = decide(three, kinds, exchanges=exchanges, significant=significant(significance))
     members = members_of(facts, log)
     exposure = _exposure(facts, log, activity.models)
     return Group(
@@ -76,9 +69,9 @@ def judge(facts: GroupFacts, log: Log, activity: Activity) -> Group:
         failed_axis=failed,
         headline=explain.headline(verdict, len(members), kinds, exposure),
         axes=three,
-        significance=_SIGNIFICANCE,
+        significance=significance,
         members=members,
-        alternatives=explain.alternatives(facts, log),
+        alternatives=alternatives(facts, log),
         exposure=exposure,
         archetype=explain.archetype(three[1], exposure, len(members)),
         techniques=explain.techniques(three[1]),
@@ -88,7 +81,9 @@ def judge(facts: GroupFacts, log: Log, activity: Activity) -> Group:
     )
 
 
-def decide(three: tuple[Axis, Axis, Axis], kinds: Sequence[str], *, exchanges: int) -> tuple[Verdict, str]:
+def decide(
+    three: tuple[Axis, Axis, Axis], kinds: Sequence[str], *, exchanges: int, significant: bool
+) -> tuple[Verdict, str]:
     """The verdict, and the axis that kept the group from being a campaign ("" for a campaign).
 
     Parameters
@@ -99,6 +94,8 @@ def decide(three: tuple[Axis, Axis, Axis], kinds: Sequence[str], *, exchanges: i
         The independent kinds of evidence that support coordination.
     exchanges
         Of the whole group.
+    significant
+        Whether evidence that did not find the group sets it apart from chance.
     """
     together, taking, hiding = three
     if together.status is AxisStatus.NOT_OBSERVABLE or exchanges < EXCHANGES_MINIMUM:
@@ -107,7 +104,7 @@ def decide(three: tuple[Axis, Axis, Axis], kinds: Sequence[str], *, exchanges: i
         return Verdict.COORDINATED_UNKNOWN, "coordination"
     if hiding.status is AxisStatus.CONTRADICTED:
         return Verdict.OPEN_COORDINATION, "concealment"
-    if len(kinds) < INDEPENDENT_KINDS:
+    if len(kinds) < INDEPENDENT_KINDS or not significant:
         return Verdict.COORDINATED_UNKNOWN, "coordination"
     for axis in (taking, hiding):
         if axis.status is not AxisStatus.SUPPORTED:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 KIND_COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "content": ("prompt", "phrases"),
+    "work": ("conversation_id",),
     "timing": ("time",),
     "infrastructure": ("client_ip", "ja4", "http2_fingerprint", "user_agent"),
     "identity": ("payment_fingerprint", "email_pattern", "organization_id"),
@@ -26,10 +27,6 @@ KIND_COLUMNS: Final[dict[str, tuple[str, ...]]] = {
 }
 """Any one of these columns makes a kind possible. `phrases` stands for the prompt in sketches."""
 
-NOT_WEIGHED: Final[dict[str, str]] = {
-    "timing": "timing is not weighed by this version",
-    "lifecycle": "sign-ups and successions are not weighed by this version",
-}
 _SAYS_NOTHING: Final = {
     "doctor.one_ja4": "ja4", "doctor.one_http2": "http2_fingerprint", "doctor.one_user_agent": "user_agent",
     "doctor.one_address": "client_ip", "doctor.one_organization": "organization_id",
@@ -66,7 +63,7 @@ def _share(table: pa.Table | None, name: str) -> float:
 
 
 def kinds_of(rows: pa.Table, accounts: pa.Table | None, warnings: tuple[Silence, ...]) -> tuple[KindFact, ...]:
-    """What each of the five kinds of evidence could rest on in these tables."""
+    """What each of the six kinds of evidence could rest on in these tables."""
     killed = {kind: warning.code for warning in warnings if warning.severity == DEAD for kind in warning.kills}
     mute = {_SAYS_NOTHING[warning.code] for warning in warnings if warning.code in _SAYS_NOTHING}
     facts = []
@@ -74,9 +71,7 @@ def kinds_of(rows: pa.Table, accounts: pa.Table | None, warnings: tuple[Silence,
         there = [name for name in columns if _filled(rows, name) or _filled(accounts, name)]
         by = tuple(name for name in there if name not in mute)
         code = killed.get("all") or ("" if len(by) > 1 else killed.get(kind, ""))
-        if kind in NOT_WEIGHED:
-            observable, why = False, NOT_WEIGHED[kind]
-        elif code:
+        if code:
             observable, why = False, f"dead: see {code}"
         elif by:
             observable, why = True, f"by {', '.join(by)}"
@@ -97,13 +92,13 @@ def axes_of(
     by = "by which organisations are verified"
     if 0 < verified < 0.5:
         by += f", known in {verified:.0%} of rows: a group of which less than half is known is not accused"
-    coordination = AxisFact(
-        name="coordination",
-        observable=len(seen) >= KINDS_NEEDED,
-        why=f"{len(seen)} of the {KINDS_NEEDED} kinds of evidence it needs: {', '.join(seen) or 'none'}"
-        if len(seen) < KINDS_NEEDED
-        else f"by {' and '.join(seen)}",
-    )
+    tied = bool({"content", "work"} & set(seen)) or {"infrastructure", "identity"} <= set(seen)
+    why = f"by {' and '.join(seen)}"
+    if len(seen) < KINDS_NEEDED:
+        why = f"{len(seen)} of the {KINDS_NEEDED} kinds of evidence it needs: {', '.join(seen) or 'none'}"
+    elif not tied:
+        why = f"{' and '.join(seen)} can test a group; wording, conversations, or address and identity must find it"
+    coordination = AxisFact(name="coordination", observable=tied and len(seen) >= KINDS_NEEDED, why=why)
     extraction = AxisFact(
         name="extraction",
         observable=content.observable,

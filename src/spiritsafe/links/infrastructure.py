@@ -1,4 +1,4 @@
-"""Things that accounts share: addresses, client builds, means of payment, organisations.
+"""Things that accounts share: addresses, client builds, means of payment, organisations, system prompts, conversations.
 
 A shared address, SDK or cloud is common and says little; how little is read off this log, not off a list.
 A value that ten thousand accounts hold costs ten thousand rows and weighs next to nothing. Comes from
@@ -19,6 +19,8 @@ REQUEST_THINGS: Final = {
     "ja4": "infrastructure",
     "http2_fingerprint": "infrastructure",
     "user_agent": "infrastructure",
+    "system_prompt_hash": "content",
+    "conversation_id": "work",
 }
 ACCOUNT_THINGS: Final = {
     "payment_fingerprint": "identity",
@@ -59,7 +61,11 @@ def shared_things(
         numbered = accounts.inner_join(signals.select("account_id", "account"), "account_id")
         held += [_held(numbered, thing) for thing in ACCOUNT_THINGS if thing != "organization_id"]
     every = reduce(lambda one, other: one.union(other), held)
-    known = every.group_by("thing").agg(observed=every.account.nunique())
+    known = every.group_by("thing").agg(seen=every.account.nunique())
+    talking = requests.filter(requests.conversation_id.notnull()).agg(talking=requests.account.nunique())
+    known = known.cross_join(talking)
+    # Conversations that stay in one account were left out; the accounts that have them are still accounts with some.
+    known = known.select("thing", observed=ibis.ifelse(known.thing == "conversation_id", known.talking, known.seen))
     every = every.mutate(holders=every.count().over(ibis.window(group_by=[every.thing, every.value])))
     shared = every.filter(every.holders >= 2).inner_join(known, "thing")
     shared = shared.filter(shared.holders <= most_share * shared.observed)
@@ -70,6 +76,10 @@ def _held(rows: ir.Table, thing: str) -> ir.Table:
     import ibis
 
     known = rows.filter(rows[thing].notnull())
+    if thing == "conversation_id":
+        # Nearly every conversation stays in one account: those are left out before anything is counted.
+        ends = known.group_by(thing).agg(low=known.account.min(), high=known.account.max())
+        known = known.semi_join(ends.filter(ends.low < ends.high), thing)
     pairs = known.select("account", value=known[thing].cast("string"))
     counted = pairs.group_by(["account", "value"]).agg(requests=pairs.count())
     return counted.select("account", "value", "requests", thing=ibis.literal(thing))

@@ -1,4 +1,4 @@
-"""The floor's content evidence: phrases that an account uses habitually and few others do.
+"""Content evidence: phrases that an account uses habitually and few others do.
 
 A template comes back in request after request, so its phrases stand out of an account's vocabulary; a data
 set's do not. That a phrase is habitual for two accounts says much when it is habitual for hardly anyone else.

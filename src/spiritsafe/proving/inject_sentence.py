@@ -64,7 +64,7 @@ def default_sizes(accounts: int, sizes: Sequence[int]) -> tuple[int, ...]:
     >>> default_sizes(1_000, (8, 16, 32, 64)), default_sizes(100, (8, 16, 32, 64)), default_sizes(12, (8, 16))
     ((8, 16, 32), (5,), (4,))
     """
-    from spiritsafe.campaigns.holdings import GROUP_MINIMUM
+    from spiritsafe.campaigns.tying import GROUP_MINIMUM
 
     limit = common_from(accounts)
     return tuple(size for size in sizes if size < limit) or (max(limit - 1, GROUP_MINIMUM),)

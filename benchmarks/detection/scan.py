@@ -21,7 +21,8 @@ import pyarrow.parquet as pq
 
 from benchmarks._page import frame, table
 from spiritsafe.campaigns.grouping import components
-from spiritsafe.campaigns.holdings import GROUP_MINIMUM, Holdings, weigh
+from spiritsafe.campaigns.holdings import Holdings, weigh
+from spiritsafe.campaigns.tying import GROUP_MINIMUM
 from spiritsafe.engine import open_engine
 from spiritsafe.events.model import ACCOUNTS
 from spiritsafe.events.sources import ReadOptions, open_source
@@ -39,9 +40,13 @@ from spiritsafe.signals.batch import number_accounts
 from spiritsafe.sketch.intake import take_in
 
 PAGE: Final = Path(__file__).with_suffix(".md")
-FLOOR_SEEDS: Final = (101, 102, 103)
-ALIKE_SEEDS: Final = tuple(range(201, 212))
-"""Seeds that nothing was tuned on: the thresholds were set on the preset `demo`, seeds 0 and 1."""
+FLOOR_SEEDS: Final = (701, 702, 703)
+ALIKE_SEEDS: Final = tuple(range(801, 812))
+"""Seeds that nothing was tuned on: everything was chosen on `floor-dev`, seeds 1 and 2, and `look-alikes`, 11 and 12.
+Seeds 301 to 303 and 401 to 411 were scored once, before members that show nothing but words were let go of groups in
+which fewer than three in four act together: 56 of 32,405 innocents were accused, and of 70,556 none. Seeds 501 to 503
+and 601 to 611 were scored once, before homework counted by exchanges and not by prompts: 11 of 32,055, and 23 of
+69,936, one class."""
 
 
 def shared(name: str) -> Path | None:
@@ -94,7 +99,7 @@ def plain_rule(world: Path) -> dict[str, tuple[int, int]]:
         holdings = weigh(
             engine.arrow(habitual_phrases(requests, signals)),
             engine.arrow(shared_things(requests, signals, accounts)),
-            accounts=len(ids),
+            exchanges=engine.arrow(signals.select("account", "exchanges")).sort_by("account")["exchanges"].to_numpy(),
         )
     grouped = _grouped(holdings, len(ids))
     counts: dict[str, tuple[int, int]] = defaultdict(lambda: (0, 0))
@@ -136,7 +141,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="One small world of each kind; nothing is written.")
     quick = parser.parse_args().quick
-    work = Path(tempfile.mkdtemp(prefix="floor-"))
+    work = Path(tempfile.mkdtemp(prefix="scan-"))
     try:
         scale = 0.1 if quick else 1.0
         floor, plain = run("floor-test", FLOOR_SEEDS[:1] if quick else FLOOR_SEEDS, work, scale=scale)
@@ -149,7 +154,7 @@ def main() -> None:
         for name, (inside, total) in sorted(counts.items())
     ]
     page = PAGE_TEXT.format(
-        frame=frame("benchmarks.detection.floor"),
+        frame=frame("benchmarks.detection.scan"),
         data="the shared public data" if shared("prompts") else "the bundled sample",
         floor_seeds=", ".join(map(str, FLOOR_SEEDS)),
         alike_seeds=f"{ALIKE_SEEDS[0]} to {ALIKE_SEEDS[-1]}",
@@ -163,14 +168,16 @@ def main() -> None:
         PAGE.write_text(page, encoding="utf-8")
 
 
-PAGE_TEXT: Final = """# The floor
+PAGE_TEXT: Final = """# Detection
 
 How good is `spiritsafe scan` today, on traffic whose truth is known?
 
 {frame}
 Prompts, client timing and addresses from {data}. The traffic is semi-synthetic: no public data ties one user's
 prompts, timing and network together. *Accused* means in a group with verdict `campaign`; *grouped* means in a group of
-any verdict.
+any verdict. Two rules were changed after scorings on other seeds, on which 56 of 32,405 and none of 70,556 innocents
+were accused (seeds 301 to 303, 401 to 411), then 11 of 32,055 and 23 of 69,936 (501 to 503, 601 to 611). The figures of
+the version before, on further seeds of the same recipes, are in [the floor](floor.md).
 
 ## Every archetype, variant and stealth; sources held out (preset `floor-test`, seeds {floor_seeds})
 

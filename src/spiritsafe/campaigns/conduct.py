@@ -1,0 +1,248 @@
+"""How the accounts of a group act beside one another: their rhythm, how work is spread, how they come and go.
+
+What made a group (a template, a card, conversations) cannot prove it: a test on the ties that found it is always
+significant. Here each group is tested on what did not find it, and the kinds of evidence that fail their test are not
+counted. Comes from `campaigns.tying` and the groups' exchanges; goes on to `campaigns.axes` and `significance`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from spiritsafe.campaigns.model import EvidenceKind
+from spiritsafe.links.dealing import Dealing, dealing
+from spiritsafe.links.lifecycle import Burst, Succession, burst, succession
+from spiritsafe.links.releases import Move, move
+from spiritsafe.links.rhythm import Meetings, Strangers, Timelines, Window, meetings
+from spiritsafe.stats.tails import bits_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from spiritsafe.campaigns.facts import GroupFacts, Log
+    from spiritsafe.campaigns.holdings import Holdings
+    from spiritsafe.links.releases import Releases
+
+    Ints = NDArray[np.int64]
+    Floats = NDArray[np.float64]
+
+LEVEL: Final = 0.01
+"""From this p-value down a kind of evidence counts for a group."""
+
+STRANGERS: Final = 60
+STRANGER_ACCOUNTS: Final = 1_200
+STRANGER_EXCHANGES: Final = 5
+"""So many chance groups, of accounts in no group with at least five exchanges, say how strangers of this log fare."""
+
+SAME: Final = 0.9
+"""P(one operator's accounts show a thing in common), as in `links.weights.rarity_bits`."""
+
+_SHARED: Final = (EvidenceKind.CONTENT, EvidenceKind.WORK, EvidenceKind.INFRASTRUCTURE, EvidenceKind.IDENTITY)
+
+
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """`members` share a rare thing of one kind with another member; of strangers a share `chance` would."""
+
+    members: int
+    chance: float
+    p_value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Conduct:
+    """What a group's accounts do beside one another. None where it could not be looked at.
+
+    `sharing` holds a test for each kind of evidence that is a thing in common.
+    """
+
+    meetings: Meetings | None
+    dealing: Dealing | None
+    move: Move | None
+    succession: Succession | None
+    burst: Burst | None
+    sharing: Mapping[EvidenceKind, Sharing]
+
+
+@dataclass(frozen=True, slots=True)
+class Acts:
+    """Exchanges of the accounts that are looked at, in order of account. `item` is 0 without a prompt.
+
+    `begins` marks exchanges that begin a conversation, or stand in none.
+    """
+
+    account: Ints
+    at_s: Ints
+    item: Ints
+    begins: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, table: pa.Table) -> Acts:
+        """As `campaigns.events.acts` reads them."""
+        table = table.sort_by([("account", "ascending"), ("at_s", "ascending"), ("item", "ascending")])
+        return cls(
+            table["account"].to_numpy(),
+            table["at_s"].to_numpy(),
+            table["item"].fill_null(0).to_numpy(),
+            table["begins"].to_numpy(),
+        )
+
+    def and_of(self, table: pa.Table) -> Acts:
+        """With the exchanges of further accounts."""
+        more = Acts.of(table)
+        both = Acts(*(np.concatenate([getattr(self, name), getattr(more, name)]) for name in self.__slots__))
+        order = np.lexsort((both.item, both.at_s, both.account))
+        return Acts(*(getattr(both, name)[order] for name in self.__slots__))
+
+    def lines(self, accounts: Ints, *, beginning: bool) -> tuple[Timelines, Ints]:
+        """Timelines and items of these accounts (ascending), numbered by their position."""
+        low, high = np.searchsorted(self.account, accounts), np.searchsorted(self.account, accounts, side="right")
+        rows = np.repeat(low - np.concatenate([[0], np.cumsum(high - low)[:-1]]), high - low) + np.arange(
+            int((high - low).sum())
+        )
+        member = np.repeat(np.arange(len(accounts)), high - low)
+        keep = self.begins[rows] if beginning else self.item[rows] != 0
+        return Timelines(member[keep], self.at_s[rows][keep], len(accounts)), self.item[rows][keep]
+
+
+def looked_at(facts: Sequence[GroupFacts], log: Log, *, seed: int) -> tuple[pa.Table, list[Ints]]:
+    """The accounts whose exchanges are wanted, and chance groups of strangers among them.
+
+    Returns
+    -------
+    A table of `account`, and the account numbers (ascending) of each chance group.
+    """
+    import pyarrow as pa
+
+    grouped = np.zeros(log.accounts, dtype=bool)
+    for one in facts:
+        grouped[one.accounts] = True
+    busy = np.flatnonzero(~grouped & (log.signals["exchanges"] >= STRANGER_EXCHANGES))
+    random = np.random.default_rng(seed)
+    pool = np.sort(random.choice(busy, min(STRANGER_ACCOUNTS, len(busy)), replace=False))
+    sizes = [len(one.accounts) for one in facts] or [8]
+    strangers = [
+        np.sort(random.choice(pool, min(int(random.choice(sizes)), 40, len(pool)), replace=False))
+        for _ in range(STRANGERS if len(pool) >= 4 else 0)
+    ]
+    grouped[pool] = True
+    return pa.table({"account": pa.array(np.flatnonzero(grouped), pa.int64())}), strangers
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What every group of a scan is looked at against.
+
+    `suspended_s` has shape (accounts,): when each was first suspended, in epoch seconds, NaN for never; None where
+    nobody can say. `releases` are the models that came out. `seed` is that of the draws.
+    """
+
+    log: Log
+    holdings: Holdings
+    window: Window
+    suspended_s: Floats | None
+    releases: Releases
+    seed: int
+
+
+def usual_strangers(acts: Acts, strangers: Sequence[Ints], scene: Scene) -> Strangers:
+    """How chance groups of this log fare in the test of rhythm."""
+    lines = [acts.lines(one, beginning=True)[0] for one in strangers]
+    tests = [meetings(one, scene.window, seed=scene.seed + number) for number, one in enumerate(lines)]
+    return Strangers.of(np.array([one.excess for one in tests if one is not None]))
+
+
+def with_conduct(facts: Sequence[GroupFacts], acts: Acts, usual: Strangers, scene: Scene) -> list[GroupFacts]:
+    """The groups, each with its conduct, and with the bits that its conduct bears out.
+
+    Parameters
+    ----------
+    facts
+        Groups as they were found.
+    acts
+        Exchanges of their accounts.
+    usual
+        How strangers fare (`usual_strangers`).
+    scene
+        What they are looked at against.
+    """
+    log, window, seed = scene.log, scene.window, scene.seed
+    chance = _chance_of_sharing(scene.holdings)
+    created_s = np.asarray(log.signals.get("created_s", np.full(log.accounts, np.nan)), dtype=np.float64)
+    everyone_s = np.sort(created_s[~np.isnan(created_s)])
+    done = []
+    for one in facts:
+        own = seed + int(one.accounts[0])
+        lines, _ = acts.lines(one.accounts, beginning=True)
+        asked, item = acts.lines(one.accounts, beginning=False)
+        conduct = Conduct(
+            meetings=meetings(lines, window, seed=own, strangers=usual),
+            dealing=dealing(asked, item, window, seed=own) if len(item) else None,
+            move=move(one.accounts, scene.releases),
+            succession=None
+            if scene.suspended_s is None
+            else succession(created_s[one.accounts], scene.suspended_s[one.accounts], window, seed=own),
+            burst=burst(created_s[one.accounts], everyone_s),
+            sharing={kind: _sharing(one, kind, chance[kind]) for kind in _SHARED},
+        )
+        done.append(replace(one, conduct=conduct, bits=_bits(one, conduct)))
+    return done
+
+
+def _bits(facts: GroupFacts, conduct: Conduct) -> dict[str, Floats]:
+    """Bits by kind: of what was shared where its test holds, and of conduct.
+
+    Within a kind the strongest counts; agreements of one kind depend on one another.
+    """
+    bits = dict(facts.bits)
+    for kind, sharing in conduct.sharing.items():
+        if kind in facts.without and sharing.p_value > LEVEL:
+            bits[kind] = np.zeros(len(facts.accounts))
+    met = conduct.meetings
+    if met is not None and met.p_value <= LEVEL and len(met.members):
+        bits[EvidenceKind.TIMING] = np.array([bits_of(p) if p <= 0.05 else 0.0 for p in met.members])
+    moved = conduct.move
+    if moved is not None and moved.p_value <= LEVEL:
+        rarity = max(float(np.log2(SAME / moved.share)), 0.0)
+        bits[EvidenceKind.TIMING] = np.maximum(bits[EvidenceKind.TIMING], moved.members.astype(np.float64) * rarity)
+    dealt = conduct.dealing
+    if dealt is not None and dealt.resampling and dealt.p_value is not None:
+        bits[EvidenceKind.WORK] = np.maximum(bits[EvidenceKind.WORK], dealt.resampled * bits_of(dealt.p_value))
+    follows, opened = conduct.succession, conduct.burst
+    if follows is not None and follows.p_value <= LEVEL:
+        bits[EvidenceKind.LIFECYCLE] = follows.members.astype(np.float64) * bits_of(follows.p_value)
+    if opened is not None and opened.p_value <= LEVEL:
+        rarity = max(float(np.log2(SAME / opened.background)), 0.0)
+        bits[EvidenceKind.LIFECYCLE] = np.maximum(
+            bits[EvidenceKind.LIFECYCLE], opened.members.astype(np.float64) * rarity
+        )
+    return bits
+
+
+def _chance_of_sharing(holdings: Holdings) -> dict[EvidenceKind, float]:
+    """P(two accounts of the log hold a tying value of a kind in common), for accounts drawn at random."""
+    _, first = np.unique(holdings.value, return_index=True)
+    held, of = holdings.holders[first].astype(np.float64), np.maximum(holdings.observed[first], 2).astype(np.float64)
+    pairs = held * (held - 1) / (of * (of - 1))
+    return {kind: float(pairs[holdings.of_kind(kind)[first]].sum()) for kind in _SHARED}
+
+
+def _sharing(facts: GroupFacts, kind: EvidenceKind, chance: float) -> Sharing:
+    """Do more members share such a thing than of as many strangers?
+
+    Null: the members are accounts drawn at random. Sharing is mutual, so members are counted by twos: as few as
+    independent pairs could be (conservative where one value ties many).
+    """
+    from scipy.special import bdtrc
+
+    size, sharing = len(facts.accounts), int((facts.bits[kind] > 0).sum())
+    each = min(1.0, (size - 1) * chance)
+    twos = sharing // 2
+    p_value = 1.0 if twos == 0 else float(bdtrc(twos - 1, size // 2, each))
+    return Sharing(sharing, each, p_value)

@@ -1,0 +1,111 @@
+"""What accounts do beside one another, as statements that a person can check.
+
+Every statement has its numbers, what chance would give, and the innocent reading. Comes from `campaigns.conduct`; goes
+on to the axes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from spiritsafe.campaigns.conduct import LEVEL
+from spiritsafe.campaigns.model import Evidence, EvidenceKind
+from spiritsafe.links.rhythm import LAGS_S
+
+if TYPE_CHECKING:
+    from spiritsafe.campaigns.facts import GroupFacts
+    from spiritsafe.links.dealing import Dealing
+    from spiritsafe.links.lifecycle import Burst, Succession
+    from spiritsafe.links.releases import Move
+    from spiritsafe.links.rhythm import Meetings
+
+_LAG_WORDS: Final = {60: "minute", 600: "ten minutes", 7200: "two hours"}
+
+
+def conduct_evidence(facts: GroupFacts) -> tuple[Evidence, ...]:
+    """Statements on rhythm, dealing and coming and going, where their tests hold."""
+    conduct = facts.conduct
+    if conduct is None:
+        return ()
+    made: list[Evidence] = []
+    if conduct.meetings is not None and conduct.meetings.p_value <= LEVEL:
+        made.append(_met(conduct.meetings, facts))
+    if conduct.move is not None and conduct.move.p_value <= LEVEL:
+        made.append(_moved(conduct.move))
+    if conduct.dealing is not None and conduct.dealing.resampling:
+        made.append(_resampled(conduct.dealing, facts))
+    if conduct.succession is not None and conduct.succession.p_value <= LEVEL:
+        made.append(_followed(conduct.succession))
+    if conduct.burst is not None and conduct.burst.p_value <= LEVEL:
+        made.append(_opened(conduct.burst))
+    return tuple(made)
+
+
+def _bits(facts: GroupFacts, kind: EvidenceKind) -> float:
+    return round(float(np.max(facts.bits[kind], initial=0.0)), 1)
+
+
+def _met(met: Meetings, facts: GroupFacts) -> Evidence:
+    at = LAGS_S.index(met.lag_s)
+    with_it = int((facts.bits[EvidenceKind.TIMING] > 0).sum())
+    return Evidence(
+        kind=EvidenceKind.TIMING,
+        statement=(
+            f"{with_it} of {len(facts.accounts)} accounts keep the others' rhythm: their exchanges fall into the same "
+            f"{_LAG_WORDS[met.lag_s]} {_count(met.met[at])} times"
+        ),
+        bits=_bits(facts, EvidenceKind.TIMING),
+        accounts=with_it,
+        rarity=f"{_count(met.expected[at])} times by chance, each timeline moved by days of its own",
+        innocent_explanation="one deadline, one queue of one company, one service that all of them use",
+    )
+
+
+def _moved(one: Move) -> Evidence:
+    return Evidence(
+        kind=EvidenceKind.TIMING,
+        statement=f"{one.moved} of {one.active} accounts used {one.model} within a day of its release",
+        accounts=one.moved,
+        rarity=f"{one.share:.1%} of other accounts did",
+        innocent_explanation="one company or one application that changed its configuration",
+    )
+
+
+def _resampled(dealt: Dealing, facts: GroupFacts) -> Evidence:
+    return Evidence(
+        kind=EvidenceKind.WORK,
+        statement=(
+            f"{dealt.repeated:,} of their {dealt.items:,} prompts were asked by {dealt.askers:.1f} accounts each, "
+            f"{_count(dealt.close)} times within the hour"
+        ),
+        bits=_bits(facts, EvidenceKind.WORK),
+        accounts=int(dealt.resampled.sum()),
+        rarity=f"{_count(dealt.expected)} times by chance",
+        innocent_explanation="one company's evaluation that asks everything several times",
+    )
+
+
+def _followed(one: Succession) -> Evidence:
+    return Evidence(
+        kind=EvidenceKind.LIFECYCLE,
+        statement=f"{one.followed} of {one.banned} suspensions were followed by a new member within twelve hours",
+        accounts=int(one.members.sum()),
+        rarity=f"{one.expected:.1f} by chance",
+        innocent_explanation="a customer that was suspended by mistake and signed up again",
+    )
+
+
+def _opened(one: Burst) -> Evidence:
+    return Evidence(
+        kind=EvidenceKind.LIFECYCLE,
+        statement=f"{one.opened} of {one.known} accounts were opened within one day",
+        accounts=one.opened,
+        rarity=f"{one.background:.1%} of all accounts were",
+        innocent_explanation="a company, a class or a promotion that signs its people up on one day",
+    )
+
+
+def _count(number: float) -> str:
+    return f"{number:,.0f}" if number >= 10 else f"{number:.1f}".removesuffix(".0")

@@ -1,0 +1,173 @@
+"""Accounts that use a group's template too seldom to be found by their habits.
+
+A group shows what its template is: the phrases that many of its members use habitually. A request that holds several of
+them is an instance of the template, whoever sends it; so an account that sent three requests in all is seen, and so is
+the part of a relay's traffic that is the campaign's. Whoever copied a published template would be drawn in as well: a
+group grows only where its members keep one rhythm, and only by accounts that keep it too.
+
+Comes from `campaigns.conduct`; goes back to `campaigns.facts` with larger groups.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pyarrow as pa
+
+from spiritsafe.campaigns.model import EvidenceKind
+from spiritsafe.campaigns.significance import significant
+from spiritsafe.campaigns.tying import Found
+from spiritsafe.links.rhythm import keeping_time
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from spiritsafe.campaigns.conduct import Acts
+    from spiritsafe.campaigns.facts import GroupFacts
+    from spiritsafe.campaigns.model import Significance
+    from spiritsafe.links.rhythm import Window
+
+    Ints = NDArray[np.int64]
+
+CORE_SHARE: Final = 0.3
+CORE_PHRASES: Final = 200
+"""A template's phrases are those that three in ten of its users have as a habit; the strongest two hundred of them."""
+
+PHRASES_A_REQUEST: Final = 3
+SYSTEM_PROMPT_HITS: Final = 8
+WHOLE_SHARE: Final = 0.6
+"""A request is an instance of the template when it has at least three of its phrases, and six tenths of what the middle
+request of a member has: two templates may have a sentence in common. A sketch keeps some sixteen phrases a prompt."""
+
+STRANGERS_SHARE: Final = 1.0
+"""Where more strangers than members use the template, it is public, and nobody is drawn in for using it."""
+
+REQUESTS: Final = 2
+"""Instances of the template that an account must have sent."""
+
+TOGETHER_SHARE: Final = 0.75
+"""So many of a group's members must keep its rhythm: only then is who does not keep it no member."""
+
+JOINING_P: Final = 0.01
+"""And so must whoever joins: at most one in a hundred strangers that use the template is drawn in by chance."""
+
+
+def templates(facts: Sequence[GroupFacts]) -> pa.Table:
+    """The phrases of each group's template: `number` (of the group), `phrase`; and its system prompts, as
+    `system_prompt_hash`. One of the two is null in every row."""
+    rows: list[tuple[int, int | None, int | None]] = []
+    for number, one in enumerate(facts):
+        wanted = CORE_SHARE * len(one.accounts)
+        core = [value for value in one.shared if value.kind == EvidenceKind.CONTENT and len(value.members) >= wanted]
+        for value in core[:CORE_PHRASES]:
+            is_phrase = value.thing == "phrase"
+            rows.append((number, int(value.label) if is_phrase else None, None if is_phrase else int(value.label)))
+    names = ("number", "phrase", "system_prompt_hash")
+    return pa.table({name: pa.array([row[place] for row in rows], pa.int64()) for place, name in enumerate(names)})
+
+
+def instances_of(facts: Sequence[GroupFacts], users: pa.Table) -> tuple[pa.Table, Ints]:
+    """Who sent whole instances of a group's template, and from how many phrases on a request is one.
+
+    Parameters
+    ----------
+    users
+        `number`, `account`, `hits`, `requests`: how many requests of an account have so many phrases of a template.
+
+    Returns
+    -------
+    `number`, `account`, `requests` (instances), by account; and shape (groups,), the phrases that make an instance.
+    """
+    number, account = users["number"].to_numpy(), users["account"].to_numpy()
+    hits, requests = users["hits"].to_numpy(), users["requests"].to_numpy()
+    least = np.full(len(facts), PHRASES_A_REQUEST, dtype=np.int64)
+    for place, one in enumerate(facts):
+        here = (number == place) & np.isin(account, one.accounts)
+        if here.any():
+            order = np.argsort(hits[here], kind="stable")
+            counted = np.cumsum(requests[here][order])
+            middle = hits[here][order][np.searchsorted(counted, counted[-1] / 2)]
+            least[place] = max(PHRASES_A_REQUEST, int(np.ceil(WHOLE_SHARE * middle)))
+    whole = users.filter(pa.array(hits >= least[number]))
+    return whole.group_by(["number", "account"]).aggregate([("requests", "sum")]).rename_columns(
+        ["number", "account", "requests"]
+    ), least
+
+
+def candidates(facts: Sequence[GroupFacts], significances: Sequence[Significance], users: pa.Table) -> dict[int, Ints]:
+    """For each group that may grow, the accounts outside any group that sent instances of its template.
+
+    Parameters
+    ----------
+    facts, significances
+        Groups as they were found and tested.
+    users
+        As `instances_of` counts them.
+
+    Returns
+    -------
+    Group number to account numbers, ascending. An account that used several templates stands where it used one most.
+    """
+    taken = {int(account) for one in facts for account in one.accounts}
+    wanted = users.filter(pa.array(users["requests"].to_numpy() >= REQUESTS))
+    outside = np.array([account not in taken for account in wanted["account"].to_pylist()], dtype=bool)
+    strangers = np.bincount(wanted["number"].to_numpy()[outside], minlength=len(facts))
+    grows = [
+        _acts_together(one, sure) and many <= STRANGERS_SHARE * len(one.accounts)
+        for one, sure, many in zip(facts, significances, strangers.tolist(), strict=True)
+    ]
+    joins: dict[int, list[int]] = {}
+    order = [("requests", "descending"), ("number", "ascending"), ("account", "ascending")]
+    for row in wanted.sort_by(order).to_pylist():
+        if row["account"] not in taken and grows[row["number"]]:
+            taken.add(row["account"])
+            joins.setdefault(row["number"], []).append(row["account"])
+    return {number: np.sort(np.array(found, dtype=np.int64)) for number, found in sorted(joins.items())}
+
+
+def grown(
+    facts: Sequence[GroupFacts], joins: Mapping[int, Ints], acts: Acts, window: Window, *, seed: int
+) -> dict[int, Found]:
+    """The groups that grow: by those candidates that keep the group's rhythm.
+
+    Parameters
+    ----------
+    joins
+        As `candidates` names them.
+    acts
+        Exchanges of the groups and of the candidates.
+    """
+    larger = {}
+    for number, accounts in joins.items():
+        group = facts[number]
+        others, _ = acts.lines(group.accounts, beginning=True)
+        lines, _ = acts.lines(accounts, beginning=True)
+        fits = keeping_time(lines, others, window, seed=seed + number) <= JOINING_P
+        if fits.any():
+            larger[number] = Found(np.sort(np.append(group.accounts, accounts[fits])), group.without)
+    return larger
+
+
+def _acts_together(facts: GroupFacts, stated: Significance) -> bool:
+    return significant(stated) and float(np.mean(facts.bits[EvidenceKind.TIMING] > 0)) >= TOGETHER_SHARE
+
+
+def with_template_bits(facts: Sequence[GroupFacts], numbers: Sequence[int], users: pa.Table) -> list[GroupFacts]:
+    """The groups, in which members that used the template have the bits of its strongest phrase.
+
+    `numbers` are those under which `users` (as `instances_of` counts them) knows the groups. Who holds no phrase as a
+    habit has no other evidence of wording.
+    """
+    number, account = users["number"].to_numpy(), users["account"].to_numpy()
+    enough = users["requests"].to_numpy() >= REQUESTS
+    done = []
+    for place, one in zip(numbers, facts, strict=True):
+        content = one.bits[EvidenceKind.CONTENT]
+        used = np.isin(one.accounts, account[enough & (number == place)])
+        strongest = np.maximum(content, float(np.max(content, initial=0.0)))
+        done.append(replace(one, bits={**one.bits, EvidenceKind.CONTENT.value: np.where(used, strongest, content)}))
+    return done

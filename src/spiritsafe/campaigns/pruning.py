@@ -1,0 +1,80 @@
+"""Members that do not act with their group are let go.
+
+A template or a popular data set draws strangers into a group. Where most members show something besides wording (one
+rhythm, one sign-up day, one card), who shows nothing but words is not one of them. The group's own test was made with
+them in it: letting them go afterwards makes nothing look more significant. Comes from `campaigns.conduct`; goes on
+to `campaigns.verdicts`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from spiritsafe.campaigns.axes import KIND_SHARE, share_with
+from spiritsafe.campaigns.facts import gather
+from spiritsafe.campaigns.model import EvidenceKind
+from spiritsafe.campaigns.tying import GROUP_MINIMUM, Found
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from spiritsafe.campaigns.conduct import Conduct
+    from spiritsafe.campaigns.facts import GroupFacts
+    from spiritsafe.campaigns.holdings import Holdings
+
+    Bools = NDArray[np.bool_]
+
+TOGETHER_SHARE: Final = 0.75
+"""Where so many keep one rhythm, it is taken of those who send too little to show it; where fewer do, of nobody."""
+
+APART_P: Final = 0.5
+"""Half of those who do not keep a rhythm have a p-value above this, and hardly anybody who does."""
+
+_OTHER: Final = tuple(kind for kind in EvidenceKind if kind is not EvidenceKind.CONTENT)
+
+
+def pruned(every: Sequence[GroupFacts], holdings: Holdings) -> list[GroupFacts]:
+    """The groups without members that do not act with them."""
+    done = []
+    for facts in every:
+        keep = _acting(facts)
+        if keep.all() or int(keep.sum()) < GROUP_MINIMUM:
+            done.append(facts)
+            continue
+        (smaller,) = gather([Found(facts.accounts[keep], facts.without)], holdings)
+        assert facts.conduct is not None
+        bits = {kind: values[keep] for kind, values in facts.bits.items()}
+        done.append(replace(smaller, bits=bits, conduct=_conduct(facts.conduct, keep)))
+    return done
+
+
+def _acting(facts: GroupFacts) -> Bools:
+    """Which members stay. Shape (members,)."""
+    shows = np.asarray(np.max([facts.bits[kind] for kind in _OTHER], axis=0) > 0)
+    if max(share_with(facts, kind) for kind in _OTHER) < KIND_SHARE:
+        # Nothing besides wording counts for the group: it will not be accused, and is shown whole.
+        return np.ones_like(shows)
+    met = None if facts.conduct is None else facts.conduct.meetings
+    if met is not None and met.acting_share >= TOGETHER_SHARE:
+        # Who sends little cannot be shown to keep the rhythm: only who plainly does not is let go.
+        shows = shows | (met.members <= APART_P)
+    return shows
+
+
+def _conduct(conduct: Conduct, keep: Bools) -> Conduct:
+    """What was found of each member, of those that stay."""
+    met, dealt, moved = conduct.meetings, conduct.dealing, conduct.move
+    follows, opened = conduct.succession, conduct.burst
+    return replace(
+        conduct,
+        meetings=met if met is None or not len(met.members) else replace(met, members=met.members[keep]),
+        dealing=None if dealt is None else replace(dealt, resampled=dealt.resampled[keep]),
+        move=None if moved is None else replace(moved, members=moved.members[keep]),
+        succession=None if follows is None else replace(follows, members=follows.members[keep]),
+        burst=None if opened is None else replace(opened, members=opened.members[keep]),
+    )

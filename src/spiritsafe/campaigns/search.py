@@ -1,0 +1,83 @@
+"""From holdings to groups: tied, looked at for what they do beside one another, and grown.
+
+Asks the engine for the exchanges of those accounts that it looks at, and for nothing else. Comes from `links`; goes on
+to `campaigns.verdicts`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from spiritsafe.campaigns import events
+from spiritsafe.campaigns.conduct import Acts, looked_at, usual_strangers, with_conduct
+from spiritsafe.campaigns.extension import candidates, grown, instances_of, templates, with_template_bits
+from spiritsafe.campaigns.facts import gather
+from spiritsafe.campaigns.pruning import pruned
+from spiritsafe.campaigns.significance import significances
+from spiritsafe.campaigns.tying import tie
+from spiritsafe.signals.batch import number_accounts
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    from numpy.typing import NDArray
+
+    from spiritsafe.campaigns.conduct import Scene
+    from spiritsafe.campaigns.facts import GroupFacts
+    from spiritsafe.campaigns.tying import Found
+    from spiritsafe.engine import Engine
+    from spiritsafe.links.rhythm import Strangers
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """Groups, the requests that use their templates, and from how many phrases on one is a whole instance."""
+
+    facts: list[GroupFacts]
+    instances: ir.Table
+    least: NDArray[np.int64]
+
+
+def search(sketches: ir.Table, signals: ir.Table, scene: Scene, engine: Engine) -> Searched:
+    """The groups of a log, each with its conduct.
+
+    Parameters
+    ----------
+    sketches
+        The log, its accounts not numbered yet.
+    signals
+        Account signals; they number the accounts.
+    scene
+        The log, what its accounts hold, its window.
+    engine
+        Reads exchanges.
+    """
+    requests = number_accounts(sketches, signals)
+    facts = gather(tie(scene.holdings), scene.holdings)
+    wanted, strangers = looked_at(facts, scene.log, seed=scene.seed)
+    acts = Acts.of(engine.arrow(events.acts(requests, engine.table(wanted, "wanted"))))
+    usual = usual_strangers(acts, strangers, scene)
+    facts = with_conduct(facts, acts, usual, scene)
+    words = engine.table(templates(facts), "templates")
+    found = engine.keep(events.template_requests(sketches, words), "template-requests")
+    instances = engine.keep(number_accounts(found, signals), "instances")
+    users, least = instances_of(facts, engine.arrow(events.template_users(instances)))
+    joins = candidates(facts, significances(facts), users)
+    if joins:
+        accounts = engine.table(pa.table({"account": np.concatenate(list(joins.values()))}), "candidates")
+        more = acts.and_of(engine.arrow(events.acts(requests, accounts)))
+        larger = grown(facts, joins, more, scene.window, seed=scene.seed)
+        redone = _again(list(larger), list(larger.values()), users, more, usual, scene)
+        facts = [redone.get(number, one) for number, one in enumerate(facts)]
+    return Searched(pruned(facts, scene.holdings), instances, least)
+
+
+def _again(
+    numbers: list[int], found: list[Found], users: pa.Table, acts: Acts, usual: Strangers, scene: Scene
+) -> dict[int, GroupFacts]:
+    """Groups that have grown, looked at anew."""
+    facts = with_template_bits(gather(found, scene.holdings), numbers, users)
+    return dict(zip(numbers, with_conduct(facts, acts, usual, scene), strict=True))

@@ -1,0 +1,131 @@
+"""Groups grow by who keeps their rhythm, shrink by who does not, and a relay's innocents keep their exchanges."""
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from spiritsafe.campaigns.conduct import Acts
+from spiritsafe.campaigns.exchanges import UNSEEN, leftover
+from spiritsafe.campaigns.extension import candidates, grown, instances_of, templates
+from spiritsafe.campaigns.facts import gather
+from spiritsafe.campaigns.model import EvidenceKind, Significance
+from spiritsafe.campaigns.pruning import pruned
+from spiritsafe.campaigns.tying import tie
+from spiritsafe.links.rhythm import meetings
+from tests.campaigns.test_significance import group
+from tests.campaigns.test_tying import holdings, phrases, template
+from tests.links.timelines import WINDOW, dealt, lines, strangers
+
+SURE = Significance(method="", null="", p_value=1e-6, q_value=1e-6, statement="")
+
+
+def ring(*, members=8, acting=1.0, public=()):
+    """A group of one template, of which a share keeps a rhythm."""
+    held = holdings(template(range(members), phrases("1", 12)))
+    (facts,) = gather(tie(held), held)
+    bits = {**facts.bits, EvidenceKind.TIMING.value: np.where(np.arange(members) < acting * members, 6.0, 0.0)}
+    return replace(facts, bits=bits), held
+
+
+def users(rows):
+    names = ("number", "account", "hits", "requests")
+    return pa.table({name: pa.array([row[place] for row in rows], pa.int64()) for place, name in enumerate(names)})
+
+
+def test_a_template_is_what_its_users_have_as_a_habit():
+    facts, _ = ring()
+    rows = templates([facts]).to_pylist()
+    assert len(rows) == 12
+    assert all(row["number"] == 0 and row["phrase"] is not None for row in rows)
+
+
+def test_a_sentence_in_common_is_no_instance_of_a_template():
+    facts, _ = ring()
+    every = [(0, account, 14, 20) for account in range(8)]
+    every += [(0, 30, 14, 3), (0, 31, 5, 40)]
+    found, least = instances_of([facts], users(every))
+    assert least.tolist() == [9]
+    assert set(found["account"].to_pylist()) == {*range(8), 30}
+
+
+def test_who_uses_the_template_may_join_a_group_that_acts_together_and_no_other():
+    facts, _ = ring()
+    used = pa.table({"number": pa.array([0, 0]), "account": pa.array([30, 31]), "requests": pa.array([5, 1])})
+    assert candidates([facts], [SURE], used)[0].tolist() == [30]
+    scattered, _ = ring(acting=0.5)
+    assert candidates([scattered], [SURE], used) == {}
+    assert candidates([facts], [replace_q(SURE, 0.2)], used) == {}
+
+
+def replace_q(stated, q):
+    return Significance(method="", null="", p_value=stated.p_value, q_value=q, statement="")
+
+
+def test_a_template_that_more_strangers_than_members_use_draws_nobody_in():
+    facts, _ = ring()
+    used = pa.table({"number": pa.array([0] * 9), "account": pa.array(range(20, 29)), "requests": pa.array([5] * 9)})
+    assert candidates([facts], [SURE], used) == {}
+
+
+def acts(times):
+    """Exchanges of accounts 0, 1, ..., none of them in a conversation."""
+    every = lines(times)
+    return Acts(every.member, every.at_s, np.arange(len(every.at_s)) + 1, np.ones(len(every.at_s), dtype=bool))
+
+
+def test_only_who_keeps_the_rhythm_joins():
+    random = np.random.default_rng(1)
+    queue = dealt(random, 9, exchanges=20)
+    facts, _ = ring()
+    times = [*queue[:8], queue[8], *strangers(random, 4, exchanges=20)]
+    larger = grown([facts], {0: np.arange(8, 13)}, acts(times), WINDOW, seed=0)
+    assert larger[0].accounts.tolist() == list(range(9))
+    assert grown([facts], {0: np.arange(9, 10)}, acts(times), WINDOW, seed=0) == {}
+
+
+def test_who_shows_nothing_but_words_is_let_go_where_the_others_act_together():
+    random = np.random.default_rng(3)
+    queue = [*dealt(random, 9, exchanges=20), *strangers(random, 2, exchanges=20)]
+    held = holdings(template(range(11), phrases("1", 12)))
+    (facts,) = gather(tie(held), held)
+    found = meetings(lines(queue), WINDOW, seed=0)
+    assert found is not None
+    bits = {**facts.bits, EvidenceKind.TIMING.value: np.where(found.members <= 0.05, 6.0, 0.0)}
+    conduct = replace(group(timing=1e-6).conduct, meetings=found)
+    (left,) = pruned([replace(facts, bits=bits, conduct=conduct)], held)
+    apart = np.flatnonzero(found.members > 0.5)
+    assert len(apart) > 0
+    assert set(range(9)) <= set(left.accounts.tolist()) == set(range(11)) - set(apart.tolist())
+    assert left.conduct is not None
+    assert left.conduct.meetings is not None
+    assert len(left.conduct.meetings.members) == len(left.accounts) == len(left.bits["timing"])
+
+
+def test_a_group_whose_members_show_little_besides_words_keeps_them_all():
+    facts, held = ring(acting=0.25)
+    assert len(pruned([facts], held)[0].accounts) == 8
+
+
+@pytest.mark.parametrize(
+    ("openings", "own_openings", "own", "factor"),
+    [
+        pytest.param(100, 95, 300, 1.0, id="their own accounts"),
+        pytest.param(100, 20, 200, None, id="a relay"),
+        pytest.param(5, 0, 900, 1.0, id="conversations unknown, nearly all templated"),
+        pytest.param(5, 0, 200, None, id="conversations unknown, a fifth templated"),
+        pytest.param(100, 0, 0, 1.0, id="no template seen"),
+    ],
+)
+def test_what_shows_no_template_is_the_campaigns_only_where_it_has_the_accounts_to_itself(
+    openings, own_openings, own, factor
+):
+    row = {"number": 0, "exchanges": 1_000, "own": own, "openings": openings, "own_openings": own_openings}
+    (found,) = leftover(pa.Table.from_pylist([row]))["factor"].to_pylist()
+    if factor is not None:
+        assert found == factor
+        return
+    share = own / 1_000 / (1 - UNSEEN)
+    assert found == pytest.approx(share * UNSEEN / (share * UNSEEN + 1 - share))
+    assert found < 0.05
