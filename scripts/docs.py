@@ -1,7 +1,7 @@
-"""Write the pages that come from something else: the command line, the errors, the list of decisions.
+"""Write the pages that come from something else: the command line, the errors, the tactics, the list of decisions.
 
 `python scripts/docs.py` writes them, `--check` says which are out of date and exits 1.
-Comes from click's own help, the error classes and the records' titles; goes on to docs/.
+Comes from click's own help, the error classes, the tactics and the records' titles; goes on to docs/.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ def main(arguments: list[str]) -> int:
     pages = {
         REFERENCE / "cli.md": cli_page(),
         REFERENCE / "errors.md": errors_page(),
+        REFERENCE / "tactics.md": tactics_page(),
         DECISIONS / "README.md": decisions_page(),
     }
     stale = [path for path, text in pages.items() if not path.is_file() or path.read_text("utf-8") != text]
@@ -50,6 +51,45 @@ def main(arguments: list[str]) -> int:
         path.write_text(pages[path], encoding="utf-8")
         print(f"wrote {path.relative_to(ROOT)}")
     return 0
+
+
+def tactics_page() -> str:
+    """docs/reference/tactics.md."""
+    from spiritsafe.signals import TACTICS
+
+    lines = [
+        "# Tactics",
+        "",
+        NOTICE,
+        "What a request, or an account's repeating itself, can show of a known way to take a model's capabilities.",
+        "A tactic ranks and explains a group that other evidence found; it never makes one, and it convicts nobody.",
+        "Why, and how to add one: [tactics](../explanation/tactics.md).",
+        "",
+    ]
+    for tactic in TACTICS:
+        lines += [
+            f"## {tactic.name}",
+            "",
+            tactic.rationale,
+            "",
+            f"- takes: {tactic.takes}",
+            f"- MITRE ATLAS: {tactic.technique_id}, {tactic.technique_name}",
+            f"- who does the same honestly: {tactic.innocent}",
+            *[f"- words ({weight:g}): `{pattern}`" for pattern, weight in tactic.text.patterns],
+            *[
+                f"- setting: `{one.column}`" + ("" if one.least is None else f" of at least {one.least}")
+                for one in tactic.settings
+            ],
+        ]
+        if tactic.repeats is not None:
+            again = (
+                f"from the {tactic.repeats.times}th time on"
+                if tactic.repeats.times
+                else f"of a {'second' if tactic.repeats.models == 2 else 'further'} model"
+            )
+            lines.append(f"- repeating: an account asks one prompt again, {again}")
+        lines.append("")
+    return "\n".join(lines).rstrip() + "\n"
 
 
 def commands() -> Iterator[Entry]:

@@ -11,19 +11,25 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks._page import frame, table
 from benchmarks.detection.scan import compose, shared
-from spiritsafe.pipeline import find_campaigns
+from spiritsafe.campaigns import conduct
+from spiritsafe.pipeline import find_campaigns, write_sketch_file
+from spiritsafe.settings import load_settings
 from spiritsafe.stats import wilson
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 PAGE: Final = Path(__file__).with_suffix(".md")
-SEED: Final = 711
+SEED: Final = 931
 
 INFRASTRUCTURE: Final = ("client_ip", "ja4", "http2_fingerprint", "user_agent", "asn")
 IDENTITY: Final = ("payment_fingerprint", "email_pattern", "email_domain", "phone_prefix")
@@ -42,6 +48,14 @@ VARIANTS: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     "no prompts": (("prompt", "system_prompt"), ()),
     "no attestations": ((), ("attestations",)),
     "requests only": ((), ("accounts", "account_events", "attestations")),
+}
+TESTS: Final[dict[str, tuple[str, ...]]] = {
+    # name: tests of conduct left out
+    "no test of rhythm": ("meetings",),
+    "no test of one source": ("source_of",),
+    "no test of samples and lists": ("dealing",),
+    "no test of comings and goings": ("succession", "burst"),
+    "no test of moves to a new model": ("move",),
 }
 
 
@@ -79,9 +93,32 @@ def accused(world: Path, out: Path, tables: tuple[str, ...]) -> set[str]:
     return {member.account_id for group in found.campaigns for member in group.members}
 
 
+@contextmanager
+def left_out(tests: tuple[str, ...]) -> Iterator[None]:
+    """Scans in which these tests of conduct say nothing."""
+    before = {name: getattr(conduct, name) for name in tests}
+    for name in tests:
+        setattr(conduct, name, lambda *_args, **_named: None)
+    try:
+        yield
+    finally:
+        for name, test in before.items():
+            setattr(conduct, name, test)
+
+
+def as_sketches(world: Path, out: Path) -> None:
+    """The world with its log as `spiritsafe sketch` writes it: no text, and account names as they are."""
+    out.mkdir()
+    write_sketch_file(
+        world / "requests.parquet", out=out / "requests.parquet", settings=load_settings({"pseudonymise": False})
+    )
+    for name in ("accounts", "account_events", "attestations"):
+        shutil.copy(world / f"{name}.parquet", out / f"{name}.parquet")
+
+
 def main() -> None:
     """Write the page."""
-    argparse.ArgumentParser(description=__doc__).parse_args()
+    argparse.ArgumentParser(prog="python -m benchmarks.detection.missing", description=__doc__).parse_args()
     work = Path(tempfile.mkdtemp(prefix="missing-"))
     try:
         compose("floor-test", SEED, work / "world", scale=1.0)
@@ -94,6 +131,15 @@ def main() -> None:
             without(work / "world", work / "less", columns, tables)
             counts = Counter(kind[account] for account in accused(work / "less", work / "found", tables))
             shutil.rmtree(work / "less")
+            rows.append((name, *(_cell(counts[key], totals[key]) for key in _KEYS)))
+        print("sketches only", file=sys.stderr, flush=True)
+        as_sketches(work / "world", work / "sketches")
+        counts = Counter(kind[account] for account in accused(work / "sketches", work / "found", ()))
+        rows.append(("sketches only", *(_cell(counts[key], totals[key]) for key in _KEYS)))
+        for name, tests in TESTS.items():
+            print(name, file=sys.stderr, flush=True)
+            with left_out(tests):
+                counts = Counter(kind[account] for account in accused(work / "world", work / "found", ()))
             rows.append((name, *(_cell(counts[key], totals[key]) for key in _KEYS)))
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -128,7 +174,9 @@ independent, so the intervals of campaigns are wider than these.
 
 {rows}
 Without prompts extraction is not observable, and without `organization_id` concealment is not: nobody is accused.
-*Requests only* has the organisation, as requests carry it, and neither sign-ups nor means of payment.
+*Requests only* has the organisation, as requests carry it, and neither sign-ups nor means of payment. *Sketches only*
+is the log as `spiritsafe sketch` writes it, without any text. The last rows leave a test of conduct out, with all
+columns there: what each kind of evidence adds beyond the others.
 """
 
 

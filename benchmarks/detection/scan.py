@@ -35,18 +35,22 @@ from spiritsafe.proving.score_report import score_text
 from spiritsafe.proving.score_scan import load_judged
 from spiritsafe.proving.world import compose_world
 from spiritsafe.settings import load_settings
-from spiritsafe.signals import account_signals, text_tactics
+from spiritsafe.signals import account_signals, installed_tactics
 from spiritsafe.signals.batch import number_accounts
 from spiritsafe.sketch.intake import take_in
 
 PAGE: Final = Path(__file__).with_suffix(".md")
-FLOOR_SEEDS: Final = (701, 702, 703)
-ALIKE_SEEDS: Final = tuple(range(801, 812))
+FLOOR_SEEDS: Final = (941, 942, 943)
+ALIKE_SEEDS: Final = tuple(range(1041, 1052))
 """Seeds that nothing was tuned on: everything was chosen on `floor-dev`, seeds 1 and 2, and `look-alikes`, 11 and 12.
 Seeds 301 to 303 and 401 to 411 were scored once, before members that show nothing but words were let go of groups in
 which fewer than three in four act together: 56 of 32,405 innocents were accused, and of 70,556 none. Seeds 501 to 503
 and 601 to 611 were scored once, before homework counted by exchanges and not by prompts: 11 of 32,055, and 23 of
-69,936, one class."""
+69,936, one class. Seeds 701 to 703 and 801 to 811 were scored before sources of data were looked at: 1 of 32,216 and
+none. Seeds 901 to 903 and 1001 to 1011 were scored once with them, before one application's system prompt ceased to be
+a group's own template and five accounts to be enough: 98 of 32,406, 78 of them one application's, and 52 of 69,908.
+Seeds 911 to 913 and 1021 to 1031 were scored before members of whom the scan itself doubted were let go: 12 of 32,219
+and none of 69,796."""
 
 
 def shared(name: str) -> Path | None:
@@ -91,9 +95,7 @@ def plain_rule(world: Path) -> dict[str, tuple[int, int]]:
         intake = take_in(source, engine, task, workers=settings.workers)
         told, _ = read_table(world / "accounts.parquet", ACCOUNTS, ReadOptions())
         accounts = engine.table(told, "accounts")
-        signals = engine.keep(
-            account_signals(intake.requests, accounts, tactics=[t.name for t in text_tactics()]), "signals"
-        )
+        signals = engine.keep(account_signals(intake.requests, accounts, tactics=installed_tactics()), "signals")
         requests = number_accounts(intake.requests, signals)
         ids = engine.arrow(signals.select("account", "account_id")).sort_by("account")["account_id"].to_pylist()
         holdings = weigh(
@@ -175,9 +177,10 @@ How good is `spiritsafe scan` today, on traffic whose truth is known?
 {frame}
 Prompts, client timing and addresses from {data}. The traffic is semi-synthetic: no public data ties one user's
 prompts, timing and network together. *Accused* means in a group with verdict `campaign`; *grouped* means in a group of
-any verdict. Two rules were changed after scorings on other seeds, on which 56 of 32,405 and none of 70,556 innocents
-were accused (seeds 301 to 303, 401 to 411), then 11 of 32,055 and 23 of 69,936 (501 to 503, 601 to 611). The figures of
-the version before, on further seeds of the same recipes, are in [the floor](floor.md).
+any verdict. Rules were changed after scorings on other seeds, on which 56 of 32,405 and none of 70,556 innocents were
+accused (seeds 301 to 303, 401 to 411), 11 of 32,055 and 23 of 69,936 (501 to 503, 601 to 611), 98 of 32,406 and 52 of
+69,908 (901 to 903, 1001 to 1011), 12 of 32,219 and none of 69,796 (911 to 913, 1021 to 1031). The figures of the first
+version, on further seeds of the same recipes, are in [the floor](floor.md).
 
 ## Every archetype, variant and stealth; sources held out (preset `floor-test`, seeds {floor_seeds})
 

@@ -22,9 +22,11 @@ from spiritsafe.campaigns import events as campaign_events
 from spiritsafe.campaigns import exchanges as campaign_exchanges
 from spiritsafe.campaigns.background import first_suspensions, log_of
 from spiritsafe.campaigns.conduct import Scene
-from spiritsafe.campaigns.exchanges import with_roles
+from spiritsafe.campaigns.exchanges import with_own_work, with_roles
 from spiritsafe.campaigns.facts import activities_of
 from spiritsafe.campaigns.holdings import weigh
+from spiritsafe.campaigns.innocent import with_innocent
+from spiritsafe.campaigns.known import held_against
 from spiritsafe.campaigns.labels import with_labels
 from spiritsafe.campaigns.model import InputFile, Verdict
 from spiritsafe.campaigns.results import Findings, write_results
@@ -46,10 +48,10 @@ from spiritsafe.links import habitual_phrases, shared_things
 from spiritsafe.links.releases import first_uses, releases
 from spiritsafe.links.rhythm import Window
 from spiritsafe.settings import load_settings
-from spiritsafe.signals import account_signals, text_tactics
+from spiritsafe.signals import account_signals, installed_tactics, text_tactics
 from spiritsafe.signals.batch import number_accounts
 from spiritsafe.sketch.given import names_in
-from spiritsafe.sketch.intake import check_sketches_file, tactic_names, take_in, write_sketches_file
+from spiritsafe.sketch.intake import check_sketches_file, take_in, write_sketches_file
 from spiritsafe.sketch.model import SketchParameters
 from spiritsafe.sketch.table import SketchTask
 
@@ -59,7 +61,9 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
     from numpy.typing import NDArray
 
+    from spiritsafe.campaigns.exchanges import OwnWork
     from spiritsafe.campaigns.facts import Attested, GroupFacts, Log
+    from spiritsafe.campaigns.known import Known
     from spiritsafe.campaigns.model import Group, Run
     from spiritsafe.engine import Engine
     from spiritsafe.events.beside import Beside
@@ -88,6 +92,7 @@ class ScanResult:
     out: Path
     run: Run
     groups: tuple[Group, ...]
+    known: Known | None = None
 
     @property
     def campaigns(self) -> tuple[Group, ...]:
@@ -166,13 +171,15 @@ def find_campaigns(
             namer=task.pseudonymiser or (names_like(log_names, settings) if any(sides) else None),
         )
         intake = take_in(source, engine, task, workers=settings.workers, until_us=until_us, progress=tell)
-        seen = _look(intake, beside, engine, tell, tactics=tactic_names(intake.requests, task), seed=settings.seed)
+        seen = _look(intake, beside, engine, tell, seed=settings.seed)
         tell("judge", 0, 1)
         groups = _judge(seen, engine, first_us=intake.first_us)
         groups, evidence = _lead_back(groups, seen, engine)
-        work, left = _own_work(groups, seen, engine)
-        groups = with_labels(with_roles(groups, left), beside.known)
+        work, left, own = _own_work(groups, seen, engine)
+        groups = with_own_work(with_roles(groups, left), own, first_us=intake.first_us)
+        groups = with_labels(with_innocent(groups, seen.facts, own), beside.known)
         inputs = _input_files(digests.result(), beside)
+        names = [set(seen.log.signals[name]) for name in ("account_id", "organization_id")]
         run = describe_run(
             intake,
             inputs=inputs,
@@ -182,10 +189,13 @@ def find_campaigns(
             accounts=seen.log.accounts,
             account_columns=beside.observable,
             detection_limit=detection_limit if isinstance(detection_limit, str) else detection_limit(inputs),
-            warnings=(MEASURED_WARNING, *_warnings(seen, beside), *_unused(beside), *_passed_over(source)),
+            warnings=(MEASURED_WARNING, *unmatched(beside, *names), *_unused(beside), *_passed_over(source)),
         )
         tell("write", 0, 1)
-        found = Findings(run, groups, seen.facts, seen.log, seen.signals, beside.known, appeal_to=settings.appeal_to)
+        against = held_against(groups, seen.log.signals["account_id"].tolist(), beside.known)
+        found = Findings(
+            run, groups, seen.facts, seen.log, seen.signals, beside.known, against, appeal_to=settings.appeal_to
+        )
         # Half of writing is Python, which one core does; the other half the engine's, in other files.
         events = aside.submit(_write_events, work, left, evidence, engine, folder)
         refused = aside.submit(_write_quarantine, intake, beside, engine, folder)
@@ -193,7 +203,7 @@ def find_campaigns(
         events.result()
         refused.result()
         tell("write", 1, 1)
-    return ScanResult(out=Path(out), run=run, groups=tuple(groups))
+    return ScanResult(out=Path(out), run=run, groups=tuple(groups), known=against)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,13 +218,11 @@ class _Seen:
     least: Ints
 
 
-def _look(
-    intake: Intake, beside: Beside, engine: Engine, tell: Progress, *, tactics: Sequence[str], seed: int
-) -> _Seen:
+def _look(intake: Intake, beside: Beside, engine: Engine, tell: Progress, *, seed: int) -> _Seen:
     """Signals -> links -> groups, and how their accounts act beside one another."""
     accounts = None if beside.accounts is None else engine.table(beside.accounts, "accounts")
     tell("signals", 0, 1)
-    signals = engine.keep(account_signals(intake.requests, accounts, tactics=tactics), "signals")
+    signals = engine.keep(account_signals(intake.requests, accounts, tactics=installed_tactics()), "signals")
     requests = number_accounts(intake.requests, signals)
     tell("links", 0, 2)
     phrases = engine.arrow(habitual_phrases(requests, signals))
@@ -267,12 +275,14 @@ def _lead_back(groups: list[Group], seen: _Seen, engine: Engine) -> tuple[list[G
     return campaign_events.with_examples(groups, seen.facts, examples), evidence
 
 
-def _own_work(groups: Sequence[Group], seen: _Seen, engine: Engine) -> tuple[ir.Table, pa.Table]:
-    """Exchanges of accused accounts, which of them are the campaign's own, and what the others say by group."""
+def _own_work(groups: Sequence[Group], seen: _Seen, engine: Engine) -> tuple[ir.Table, pa.Table, list[OwnWork | None]]:
+    """Exchanges of accused accounts, which of them are the campaign's own, what the others say, and both by group."""
     members = engine.table(campaign_events.membership(groups, seen.facts, accused_only=True), "accused")
     least = engine.table(campaign_exchanges.least_table(seen.least), "least")
     work = engine.keep(campaign_exchanges.own_work(seen.requests, members, seen.instances, least), "own-work")
-    return work, campaign_exchanges.leftover(engine.arrow(campaign_exchanges.counted(work)))
+    counts = engine.arrow(campaign_exchanges.counted(work))
+    own = campaign_exchanges.summed(counts, engine.arrow(campaign_exchanges.habits(work)), groups=len(groups))
+    return work, campaign_exchanges.leftover(counts), own
 
 
 def _write_events(work: ir.Table, left: pa.Table, evidence: ir.Table, engine: Engine, folder: Path) -> None:
@@ -298,11 +308,6 @@ def _write_quarantine(intake: Intake, beside: Beside, engine: Engine, folder: Pa
     engine.write(
         refused.order_by(["source", "position", "code", "reason"]), folder / "quarantine.parquet", QUARANTINE.tag
     )
-
-
-def _warnings(seen: _Seen, beside: Beside) -> tuple[str, ...]:
-    signals = seen.log.signals
-    return unmatched(beside, set(signals["account_id"]), set(signals["organization_id"]))
 
 
 def _discreet(options: ReadOptions, *, hide: bool) -> ReadOptions:

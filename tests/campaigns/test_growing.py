@@ -6,16 +6,21 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from spiritsafe.campaigns.conduct import Acts
+from spiritsafe.campaigns.conduct import Acts, Scene, Watched
 from spiritsafe.campaigns.exchanges import UNSEEN, leftover
 from spiritsafe.campaigns.extension import candidates, grown, instances_of, templates
-from spiritsafe.campaigns.facts import gather
+from spiritsafe.campaigns.facts import Log, gather
 from spiritsafe.campaigns.model import EvidenceKind, Significance
 from spiritsafe.campaigns.pruning import pruned
 from spiritsafe.campaigns.tying import tie
-from spiritsafe.links.rhythm import meetings
+from spiritsafe.links.asked import Outsiders
+from spiritsafe.links.one_source import OneSource
+from spiritsafe.links.releases import Releases
+from spiritsafe.links.rhythm import DAY_S, Strangers, meetings
 from tests.campaigns.test_significance import group
 from tests.campaigns.test_tying import holdings, phrases, template
+from tests.links.prompts import asked_by, each_its_own, from_one_source
+from tests.links.prompts import strangers as people
 from tests.links.timelines import WINDOW, dealt, lines, strangers
 
 SURE = Significance(method="", null="", p_value=1e-6, q_value=1e-6, statement="")
@@ -27,6 +32,14 @@ def ring(*, members=8, acting=1.0, public=()):
     (facts,) = gather(tie(held), held)
     bits = {**facts.bits, EvidenceKind.TIMING.value: np.where(np.arange(members) < acting * members, 6.0, 0.0)}
     return replace(facts, bits=bits), held
+
+
+def scene(*, created_s=None, suspended_s=None, accounts=64):
+    """A log of which nothing is known but when accounts were opened and banned."""
+    signals = {"exchanges": np.ones(accounts)} | ({} if created_s is None else {"created_s": created_s})
+    held = holdings(template(range(8), phrases("1", 12)))
+    nobody = np.zeros((0, accounts), dtype=bool)
+    return Scene(Log(signals, frozenset()), held, WINDOW, suspended_s, Releases((), (), nobody, nobody), 0)
 
 
 def users(rows):
@@ -53,26 +66,28 @@ def test_a_sentence_in_common_is_no_instance_of_a_template():
 def test_who_uses_the_template_may_join_a_group_that_acts_together_and_no_other():
     facts, _ = ring()
     used = pa.table({"number": pa.array([0, 0]), "account": pa.array([30, 31]), "requests": pa.array([5, 1])})
-    assert candidates([facts], [SURE], used)[0].tolist() == [30]
+    assert candidates([facts], [SURE], used, scene())[0].tolist() == [30]
     scattered, _ = ring(acting=0.5)
-    assert candidates([scattered], [SURE], used) == {}
-    assert candidates([facts], [replace_q(SURE, 0.2)], used) == {}
+    assert candidates([scattered], [SURE], used, scene()) == {}
+    assert candidates([facts], [replace_q(SURE, 0.2)], used, scene()) == {}
 
 
 def replace_q(stated, q):
     return Significance(method="", null="", p_value=stated.p_value, q_value=q, statement="")
 
 
-def test_a_template_that_more_strangers_than_members_use_draws_nobody_in():
+def test_a_template_that_twice_as_many_strangers_as_members_use_draws_nobody_in():
     facts, _ = ring()
-    used = pa.table({"number": pa.array([0] * 9), "account": pa.array(range(20, 29)), "requests": pa.array([5] * 9)})
-    assert candidates([facts], [SURE], used) == {}
+    used = pa.table({"number": pa.array([0] * 17), "account": pa.array(range(20, 37)), "requests": pa.array([5] * 17)})
+    assert candidates([facts], [SURE], used, scene()) == {}
 
 
-def acts(times):
-    """Exchanges of accounts 0, 1, ..., none of them in a conversation."""
+def watched(times, asked=None):
+    """Exchanges of accounts 0, 1, ..., none of them in a conversation, and what they asked."""
     every = lines(times)
-    return Acts(every.member, every.at_s, np.arange(len(every.at_s)) + 1, np.ones(len(every.at_s), dtype=bool))
+    acts = Acts(every.member, every.at_s, np.arange(len(every.at_s)) + 1, np.ones(len(every.at_s), dtype=bool))
+    outsiders = Outsiders.of(asked_by(people(np.random.default_rng(0), others=60)))
+    return Watched(acts, asked_by([]) if asked is None else asked, outsiders, Strangers(0.0, 1.0))
 
 
 def test_only_who_keeps_the_rhythm_joins():
@@ -80,9 +95,40 @@ def test_only_who_keeps_the_rhythm_joins():
     queue = dealt(random, 9, exchanges=20)
     facts, _ = ring()
     times = [*queue[:8], queue[8], *strangers(random, 4, exchanges=20)]
-    larger = grown([facts], {0: np.arange(8, 13)}, acts(times), WINDOW, seed=0)
+    larger = grown([facts], {0: np.arange(8, 13)}, watched(times), scene())
     assert larger[0].accounts.tolist() == list(range(9))
-    assert grown([facts], {0: np.arange(9, 10)}, acts(times), WINDOW, seed=0) == {}
+    assert grown([facts], {0: np.arange(9, 10)}, watched(times), scene()) == {}
+
+
+def test_who_asks_about_the_groups_source_joins_and_who_only_borrowed_its_template_does_not():
+    random = np.random.default_rng(4)
+    facts, _ = ring(acting=0.0)
+    source = OneSource(160, 1.0, 9.0, 9.0, 1e-6, 0.02, 0.1, np.ones(8, dtype=bool))
+    facts = replace(facts, conduct=replace(group().conduct, source=source))
+    assert facts.own_template
+    asked = asked_by([*from_one_source(random, 9), *each_its_own(random, 3)[1:]])
+    seen = watched([np.array([0])] * 11, asked)
+    used = pa.table({"number": pa.array([0] * 3), "account": pa.array([8, 9, 10]), "requests": pa.array([5] * 3)})
+    joins = candidates([facts], [SURE], used, scene())
+    assert joins[0].tolist() == [8, 9, 10]
+    assert grown([facts], joins, seen, scene())[0].accounts.tolist() == list(range(9))
+
+
+def test_who_takes_a_banned_members_place_joins_by_one_use_of_the_template():
+    facts, _ = ring(acting=0.0)
+    created_s, suspended_s = np.full(64, np.nan), np.full(64, np.nan)
+    suspended_s[:8] = (np.arange(8) + 2) * DAY_S + 20_000
+    created_s[8:16] = suspended_s[:8] + 5 * 3600
+    created_s[16] = 12 * DAY_S
+    used = pa.table({"number": pa.array([0] * 9), "account": pa.array(range(8, 17)), "requests": pa.array([1] * 9)})
+    chain = scene(created_s=created_s, suspended_s=suspended_s)
+    joins = candidates([facts], [SURE], used, chain)
+    assert joins[0].tolist() == list(range(8, 16))
+    larger = grown([facts], joins, watched([np.array([0])] * 17), chain)
+    assert larger[0].accounts.tolist() == list(range(16))
+    assert candidates([facts], [SURE], used, scene(created_s=created_s)) == {}
+    elsewhere = np.where(np.isnan(created_s), created_s, created_s + 4 * 3600 * np.arange(64) + 13 * 3600)
+    assert candidates([facts], [SURE], used, scene(created_s=elsewhere, suspended_s=suspended_s)) == {}
 
 
 def test_who_shows_nothing_but_words_is_let_go_where_the_others_act_together():

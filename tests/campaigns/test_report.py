@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from jinja2 import UndefinedError
 
+from spiritsafe.campaigns.known import Known, Rate
 from spiritsafe.campaigns.model import Group, Verdict
 from spiritsafe.campaigns.report import render_report
 from spiritsafe.campaigns.report_templates import environment
@@ -304,7 +305,28 @@ def test_labels_are_shown_for_groups_that_are_not_accused_and_nothing_is_said_wi
 
 def test_the_page_says_that_its_probabilities_are_not_calibrated():
     text = Page.read(render_report(example_run(), [small_campaign()])).text
-    assert "These probabilities are not calibrated." in text
+    assert "These probabilities are not calibrated on this traffic" in text
+
+
+def test_who_is_innocent_stands_on_the_page_and_from_when_it_could_be_seen():
+    group = small_campaign()
+    exposure = msgspec.structs.replace(
+        group.exposure, own_exchanges=7, visible_from="2026-05-01T10:00:00Z", before_visible_share=0.031
+    )
+    group = msgspec.structs.replace(group, innocent=("3 accounts outside <b>share</b> one thing",), exposure=exposure)
+    text = Page.read(render_report(example_run(), [group])).text
+    assert "Who is innocent 3 accounts outside <b>share</b> one thing." in text
+    assert "7 exchanges show its template" in text
+    assert "It could be seen from 1 May 2026, 10:00 on" in text
+    assert "3.1 % of the exchanges were served before" in text
+
+
+def test_how_it_fares_on_labels_that_were_there_before_is_told_where_there_were_any():
+    known = Known("known/1.0", Rate(40, 30, 35, 0.6, 0.9), Rate(0, 0, 0, 0.0, 1.0), {"<i>vip</i>": 2}, 1, None, "few")
+    text = Page.read(render_report(example_run(), [small_campaign()], known=known)).text
+    assert "Of 40 accounts that you know as bad, 30 are accused (60.0% to 90.0%, groups counted)" in text
+    assert "Labels that say neither: <i>vip</i> (2)." in text
+    assert "On accounts that you had judged before" not in Page.read(render_report(example_run(), [])).text
 
 
 def test_the_page_never_says_that_all_columns_were_there_when_some_were_not():
@@ -336,6 +358,6 @@ def test_only_roles_that_a_member_has_are_explained():
     assert "carries the work of others" in render_report(example_run(), [small_campaign()])
 
 
-def test_the_page_does_not_promise_that_a_relays_exchanges_are_told_apart():
+def test_the_page_promises_to_tell_a_relays_exchanges_apart_by_its_template_alone():
     text = Page.read(render_report(example_run(), [])).text
-    assert "in exchanges.parquet each exchange carries its account’s one probability" in text
+    assert "told apart by the campaign’s template alone: where it has none, each exchange in exchanges.parquet" in text

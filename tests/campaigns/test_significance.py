@@ -58,7 +58,7 @@ def group(*, timing=None, without=(), sharing=None):
     kinds = {kind.value: np.zeros(5) for kind in EvidenceKind}
     conduct = Conduct(
         meetings=None if timing is None else met(timing), dealing=None, move=None, succession=None, burst=None,
-        sharing=sharing or {},
+        source=None, sharing=sharing or {},
     )  # fmt: skip
     return GroupFacts(accounts=np.arange(5), shared=(), bits=kinds, without=frozenset(without), conduct=conduct)
 

@@ -170,7 +170,7 @@ def test_what_could_be_chance_is_not_accused():
 
 def conduct(**seen):
     """Nothing was seen but this."""
-    nothing = dict.fromkeys(("meetings", "dealing", "move", "succession", "burst"))
+    nothing = dict.fromkeys(("meetings", "dealing", "move", "succession", "burst", "source"))
     return Conduct(**{**nothing, "sharing": {}, **seen})
 
 

@@ -49,6 +49,25 @@ def test_a_benchmark_that_each_runs_in_its_own_time_is_a_list():
     assert found.askers == ACCOUNTS
 
 
+def test_one_deadline_makes_no_samples_of_a_list():
+    """A class does its eight exercises in the days before they are due, and talks about other things in between."""
+    random = np.random.default_rng(5)
+    item, at_s, member = [], [], []
+    for who in range(6):
+        when = np.sort(6 * DAY_S - random.exponential(3600, 8))
+        talk = spread(random, 20)
+        item += [*(random.permutation(8) + 1).tolist(), *(1_000 + 100 * who + np.arange(20)).tolist()]
+        at_s += [*when.tolist(), *talk.tolist()]
+        member += [who] * 28
+    times = Timelines(np.array(member), np.array(at_s, dtype=np.int64), 6)
+    found = dealing(times, np.array(item), WINDOW, seed=0)
+    assert found.same_list
+    assert found.close > 0.2 * found.pairs
+    assert found.p_value is not None
+    assert found.p_value > 0.01
+    assert found.expected > 0.5 * found.close
+
+
 def test_one_list_in_one_order_at_one_pace_is_closer_than_chance_and_still_a_list():
     random = np.random.default_rng(3)
     times = lines([spread(random, 40) for _ in range(ACCOUNTS)])

@@ -34,7 +34,7 @@ def engine():
 
 def numbered(engine, rows):
     raw = engine.table(sketches(rows), "rows")
-    signals = account_signals(raw, None, tactics=[t.name for t in TACTICS])
+    signals = account_signals(raw, None, tactics=TACTICS)
     return number_accounts(raw, signals), signals
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
-from spiritsafe.links.lifecycle import burst, succession
+from spiritsafe.links.lifecycle import burst, in_the_chain, succession
 from spiritsafe.links.releases import move, releases
 from spiritsafe.links.rhythm import DAY_S, Window
 from spiritsafe.stats import uniform_check
@@ -32,6 +32,18 @@ def test_bans_and_sign_ups_that_have_nothing_to_do_with_one_another_have_honest_
         assert found is not None
         p_values.append(found.p_value)
     assert uniform_check(np.array(p_values)).p_too_small > 0.001
+
+
+def test_who_came_within_hours_after_a_ban_or_went_shortly_before_a_sign_up_is_in_the_chain():
+    hour = 3_600.0
+    created = np.array([NEVER, 50 * hour, 105 * hour, 113 * hour, NEVER, NEVER, NEVER])
+    suspended = np.array([100 * hour, NEVER, NEVER, NEVER, 45 * hour, 51 * hour, NEVER])
+    members, others = np.array([0, 1]), np.array([2, 3, 4, 5, 6])
+    assert in_the_chain(created, suspended, members, others).tolist() == [True, False, True, False, False]
+    nobody = np.full(7, NEVER)
+    assert not in_the_chain(created, nobody, members, others).any()
+    assert not in_the_chain(nobody, suspended, members, others).any()
+    assert in_the_chain(created, suspended, members, np.empty(0, dtype=np.int64)).tolist() == []
 
 
 def test_one_ban_says_nothing_and_neither_does_a_short_log():

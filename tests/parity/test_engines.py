@@ -173,8 +173,8 @@ def path(name: str) -> dict[str, list[dict[str, object]]]:
     with open_engine(name, Options()) as engine:
         accounts = engine.table(account_facts(), "accounts")
         raw = engine.table(log(), "log")
-        signals = engine.keep(account_signals(raw, accounts, tactics=[t.name for t in TACTICS]), "signals")
-        alone = account_signals(raw, None, tactics=[t.name for t in TACTICS])
+        signals = engine.keep(account_signals(raw, accounts, tactics=TACTICS), "signals")
+        alone = account_signals(raw, None, tactics=TACTICS)
         requests = number_accounts(raw, signals)
         members = engine.table(
             pa.table(
@@ -212,6 +212,8 @@ def path(name: str) -> dict[str, list[dict[str, object]]]:
             "phrases": phrases,
             "things": shared_things(requests, signals, accounts, most_share=1),
             "acts of accounts": campaign_events.acts(requests, members.select("account"), most=3),
+            "asked": campaign_events.asked(requests, members.select("account"), most=3),
+            "habits": campaign_exchanges.habits(work),
             "instances": instances,
             "template users": campaign_events.template_users(instances),
             "own work": work,
@@ -231,7 +233,11 @@ def path(name: str) -> dict[str, list[dict[str, object]]]:
 
 def rows_of(table: pa.Table) -> list[dict[str, object]]:
     """Sorted rows after a first row that names the types, so that types are compared as well."""
-    types = {field.name: str(field.type) for field in table.schema}
+    # Engines name the items of a list as they like.
+    types = {
+        field.name: f"list of {field.type.value_type}" if pa.types.is_list(field.type) else str(field.type)
+        for field in table.schema
+    }
     return [types, *sorted(table.to_pylist(), key=repr)]
 
 
@@ -249,6 +255,8 @@ def both():
         "things",
         "exchanges",
         "acts of accounts",
+        "asked",
+        "habits",
         "instances",
         "template users",
         "own work",

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from spiritsafe.proving.model import ARCHETYPES
-from spiritsafe.sketch.words import words
+from spiritsafe.sketch.folding import words
 from tests.proving.conftest import CARRIERS, World
 
 

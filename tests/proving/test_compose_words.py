@@ -32,7 +32,7 @@ from spiritsafe.proving.model import FAMILIES, LANGUAGES, Conduct, RecipeError
 from spiritsafe.proving.rewording import change_details, jumble, personal, relayout, reword
 from spiritsafe.proving.templates import follow_up, report_back, word
 from spiritsafe.proving.work import DataList, private_frames
-from spiritsafe.sketch.words import words
+from spiritsafe.sketch.folding import words
 
 PLAIN = st.text(alphabet="abc ,.éш数", min_size=1, max_size=6)
 NESTED = st.recursive(

@@ -8,7 +8,7 @@ from spiritsafe.events.pseudonyms import Naming, naming_of
 from spiritsafe.pipeline import find_campaigns, write_sketch_file
 from spiritsafe.settings import load_settings
 from spiritsafe.sketch.given import Made
-from spiritsafe.sketch.model import TextTactic
+from spiritsafe.sketch.patterns import TextTactic
 from tests.journeys.small_log import rows, write
 
 

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from spiritsafe.sketch.folding import _SEPARATORS, _UNSPACED, WORDS_LIMIT, _spaced, words
 from spiritsafe.sketch.phrases import phrase_hashes
-from spiritsafe.sketch.words import _SEPARATORS, _UNSPACED, WORDS_LIMIT, WordHashes, _spaced, words
+from spiritsafe.sketch.words import WordHashes
 
 KEY = bytes(range(32))
 TEXT = st.text(max_size=80) | st.text(alphabet="aAΣσςİßé\u0301\u0308 \u00a0ﬁ½数学。\u1112\u1161\n-_9", max_size=40)

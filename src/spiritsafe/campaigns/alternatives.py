@@ -113,13 +113,13 @@ def _published(facts: GroupFacts) -> Alternative:
     """Strangers who copied one template have the template in common and no rhythm, no conversations, no sign-ups."""
     question = "Could strangers have taken the same wording from a public place?"
     name = "published recipe or viral template"
-    met = None if facts.conduct is None else facts.conduct.meetings
-    if met is None:
+    seen = facts.conduct
+    if seen is None or (seen.meetings is None and seen.source is None):
         return Alternative(
             name=name,
             question=question,
             outcome="not_checkable",
-            finding="Too few exchanges, or too short a log, to say whether they keep one rhythm.",
+            finding="Too few exchanges, or too short a log, to say whether they keep one rhythm or share a source.",
         )
     apart = [kind for kind in _BESIDES if share_with(facts, kind) >= KIND_SHARE]
     return Alternative(

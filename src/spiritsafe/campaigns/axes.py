@@ -33,7 +33,7 @@ SWEEP_DISTINCT_SHARE: Final = 0.9
 
 _KIND_COLUMNS: Final = {
     EvidenceKind.CONTENT: ("prompt",),
-    EvidenceKind.WORK: ("conversation_id",),
+    EvidenceKind.WORK: ("conversation_id", "prompt"),
     EvidenceKind.TIMING: ("time",),
     EvidenceKind.INFRASTRUCTURE: ("client_ip", "ja4", "http2_fingerprint", "user_agent"),
     EvidenceKind.IDENTITY: ("payment_fingerprint", "email_pattern", "organization_id"),
@@ -70,7 +70,8 @@ _SHOWN: Final = 8
 
 def coordination(facts: GroupFacts, log: Log) -> tuple[Axis, tuple[str, ...]]:
     """Do these accounts act as one? Returns the axis and the kinds of evidence that support it."""
-    missing = tuple(column for columns in _KIND_COLUMNS.values() for column in columns if column not in log.observable)
+    wanted = dict.fromkeys(column for columns in _KIND_COLUMNS.values() for column in columns)
+    missing = tuple(column for column in wanted if column not in log.observable)
     kinds = tuple(kind for kind in facts.bits if share_with(facts, kind) >= KIND_SHARE)
     evidence = tuple(_statement(one, alike, facts) for one, alike in _telling(facts)) + conduct_evidence(facts)
     if kinds:

@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from spiritsafe.campaigns.model import EvidenceKind
+from spiritsafe.links.asked import Asked
 from spiritsafe.links.dealing import Dealing, dealing
 from spiritsafe.links.lifecycle import Burst, Succession, burst, succession
+from spiritsafe.links.one_source import OneSource, one_source
+from spiritsafe.links.ragged import ranges
 from spiritsafe.links.releases import Move, move
 from spiritsafe.links.rhythm import Meetings, Strangers, Timelines, Window, meetings
 from spiritsafe.stats.tails import bits_of
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 
     from spiritsafe.campaigns.facts import GroupFacts, Log
     from spiritsafe.campaigns.holdings import Holdings
+    from spiritsafe.links.asked import Outsiders
     from spiritsafe.links.releases import Releases
 
     Ints = NDArray[np.int64]
@@ -67,6 +71,7 @@ class Conduct:
     move: Move | None
     succession: Succession | None
     burst: Burst | None
+    source: OneSource | None
     sharing: Mapping[EvidenceKind, Sharing]
 
 
@@ -103,9 +108,7 @@ class Acts:
     def lines(self, accounts: Ints, *, beginning: bool) -> tuple[Timelines, Ints]:
         """Timelines and items of these accounts (ascending), numbered by their position."""
         low, high = np.searchsorted(self.account, accounts), np.searchsorted(self.account, accounts, side="right")
-        rows = np.repeat(low - np.concatenate([[0], np.cumsum(high - low)[:-1]]), high - low) + np.arange(
-            int((high - low).sum())
-        )
+        rows = ranges(low, high - low)
         member = np.repeat(np.arange(len(accounts)), high - low)
         keep = self.begins[rows] if beginning else self.item[rows] != 0
         return Timelines(member[keep], self.at_s[rows][keep], len(accounts)), self.item[rows][keep]
@@ -150,6 +153,38 @@ class Scene:
     releases: Releases
     seed: int
 
+    @property
+    def created_s(self) -> Floats:
+        """When each account signed up, in epoch seconds; NaN where it is not known. Shape (accounts,)."""
+        unknown = np.full(self.log.accounts, np.nan)
+        return np.asarray(self.log.signals.get("created_s", unknown), dtype=np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What the accounts that are looked at did: when they asked, what they asked about, and how strangers fare."""
+
+    acts: Acts
+    asked: Asked
+    outsiders: Outsiders
+    usual: Strangers
+
+    def and_of(self, acts: pa.Table, asked: pa.Table) -> Watched:
+        """With further accounts."""
+        return replace(self, acts=self.acts.and_of(acts), asked=self.asked.and_of(read_asked(asked)))
+
+
+def read_asked(table: pa.Table) -> Asked:
+    """As `campaigns.events.asked` reads it."""
+    table = table.sort_by([("account", "ascending"), ("item", "ascending")])
+    phrases = table["phrases"].combine_chunks()
+    return Asked(
+        table["account"].to_numpy(),
+        table["item"].to_numpy(),
+        phrases.flatten().to_numpy(),
+        np.concatenate([[0], np.cumsum(phrases.value_lengths().fill_null(0).to_numpy())]),
+    )
+
 
 def usual_strangers(acts: Acts, strangers: Sequence[Ints], scene: Scene) -> Strangers:
     """How chance groups of this log fare in the test of rhythm."""
@@ -158,23 +193,22 @@ def usual_strangers(acts: Acts, strangers: Sequence[Ints], scene: Scene) -> Stra
     return Strangers.of(np.array([one.excess for one in tests if one is not None]))
 
 
-def with_conduct(facts: Sequence[GroupFacts], acts: Acts, usual: Strangers, scene: Scene) -> list[GroupFacts]:
+def with_conduct(facts: Sequence[GroupFacts], watched: Watched, scene: Scene) -> list[GroupFacts]:
     """The groups, each with its conduct, and with the bits that its conduct bears out.
 
     Parameters
     ----------
     facts
         Groups as they were found.
-    acts
-        Exchanges of their accounts.
-    usual
-        How strangers fare (`usual_strangers`).
+    watched
+        Exchanges and prompts of their accounts.
     scene
         What they are looked at against.
     """
-    log, window, seed = scene.log, scene.window, scene.seed
+    acts, usual = watched.acts, watched.usual
+    window, seed = scene.window, scene.seed
     chance = _chance_of_sharing(scene.holdings)
-    created_s = np.asarray(log.signals.get("created_s", np.full(log.accounts, np.nan)), dtype=np.float64)
+    created_s = scene.created_s
     everyone_s = np.sort(created_s[~np.isnan(created_s)])
     done = []
     for one in facts:
@@ -189,10 +223,18 @@ def with_conduct(facts: Sequence[GroupFacts], acts: Acts, usual: Strangers, scen
             if scene.suspended_s is None
             else succession(created_s[one.accounts], scene.suspended_s[one.accounts], window, seed=own),
             burst=burst(created_s[one.accounts], everyone_s),
+            source=source_of(one, one.accounts, watched),
             sharing={kind: _sharing(one, kind, chance[kind]) for kind in _SHARED},
         )
         done.append(replace(one, conduct=conduct, bits=_bits(one, conduct)))
     return done
+
+
+def source_of(facts: GroupFacts, accounts: Ints, watched: Watched) -> OneSource | None:
+    """Whether these accounts (ascending) ask about one source; asked only where the group's template is its own."""
+    if not facts.own_template:
+        return None
+    return one_source(watched.asked.of(accounts), len(accounts), watched.outsiders)
 
 
 def _bits(facts: GroupFacts, conduct: Conduct) -> dict[str, Floats]:
@@ -214,6 +256,10 @@ def _bits(facts: GroupFacts, conduct: Conduct) -> dict[str, Floats]:
     dealt = conduct.dealing
     if dealt is not None and dealt.resampling and dealt.p_value is not None:
         bits[EvidenceKind.WORK] = np.maximum(bits[EvidenceKind.WORK], dealt.resampled * bits_of(dealt.p_value))
+    source = conduct.source
+    if source is not None and source.p_value <= LEVEL and source.theirs:
+        rarity = min(bits_of(source.p_value), float(np.log2(SAME / source.outside)))
+        bits[EvidenceKind.WORK] = np.maximum(bits[EvidenceKind.WORK], source.members * rarity)
     follows, opened = conduct.succession, conduct.burst
     if follows is not None and follows.p_value <= LEVEL:
         bits[EvidenceKind.LIFECYCLE] = follows.members.astype(np.float64) * bits_of(follows.p_value)

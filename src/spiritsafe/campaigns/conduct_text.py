@@ -12,12 +12,14 @@ import numpy as np
 
 from spiritsafe.campaigns.conduct import LEVEL
 from spiritsafe.campaigns.model import Evidence, EvidenceKind
+from spiritsafe.links.one_source import ALIKE_OF_STRANGERS
 from spiritsafe.links.rhythm import LAGS_S
 
 if TYPE_CHECKING:
     from spiritsafe.campaigns.facts import GroupFacts
     from spiritsafe.links.dealing import Dealing
     from spiritsafe.links.lifecycle import Burst, Succession
+    from spiritsafe.links.one_source import OneSource
     from spiritsafe.links.releases import Move
     from spiritsafe.links.rhythm import Meetings
 
@@ -36,6 +38,8 @@ def conduct_evidence(facts: GroupFacts) -> tuple[Evidence, ...]:
         made.append(_moved(conduct.move))
     if conduct.dealing is not None and conduct.dealing.resampling:
         made.append(_resampled(conduct.dealing, facts))
+    if conduct.source is not None and conduct.source.p_value <= LEVEL and conduct.source.theirs:
+        made.append(_from_one_source(conduct.source, facts))
     if conduct.succession is not None and conduct.succession.p_value <= LEVEL:
         made.append(_followed(conduct.succession))
     if conduct.burst is not None and conduct.burst.p_value <= LEVEL:
@@ -84,6 +88,23 @@ def _resampled(dealt: Dealing, facts: GroupFacts) -> Evidence:
         accounts=int(dealt.resampled.sum()),
         rarity=f"{_count(dealt.expected)} times by chance",
         innocent_explanation="one company's evaluation that asks everything several times",
+    )
+
+
+def _from_one_source(source: OneSource, facts: GroupFacts) -> Evidence:
+    return Evidence(
+        kind=EvidenceKind.WORK,
+        statement=(
+            f"{source.shown} of {len(facts.accounts)} accounts ask about one and the same source: the template apart, "
+            f"prompts of two accounts are {source.alike:.2f} times as alike as prompts of one"
+        ),
+        bits=_bits(facts, EvidenceKind.WORK),
+        accounts=source.shown,
+        rarity=(
+            f"at most {ALIKE_OF_STRANGERS:.2f} times where each brings data of its own; {source.outside:.1%} of other "
+            "accounts ask about the same"
+        ),
+        innocent_explanation="one company's data, or a data set that came with the template",
     )
 
 

@@ -17,6 +17,7 @@ from spiritsafe.campaigns.extension import PHRASES_A_REQUEST, SYSTEM_PROMPT_HITS
 from spiritsafe.campaigns.model import Verdict
 from spiritsafe.engine import epoch_s
 from spiritsafe.links.infrastructure import REQUEST_THINGS
+from spiritsafe.signals.tactics import FAILED_STATUS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,10 +31,11 @@ EVENTS_A_VALUE: Final = 50
 VALUES_A_FINDING: Final = 20
 """Evidence names up to 50 events for each value that a statement tells, and of the 20 that tie a campaign most."""
 
-FAILED_STATUS: Final = 400
-
 ACTS_AN_ACCOUNT: Final = 256
 """Exchanges of an account that its rhythm is judged by."""
+
+PROMPTS_AN_ACCOUNT: Final = 48
+"""Different prompts of an account by which it is judged whether it asks about what the others ask about."""
 
 EXAMPLES_A_STATEMENT: Final = 5
 """Event ids that stand beside a statement itself; the rest is in `evidence.parquet`."""
@@ -157,7 +159,7 @@ def _said(requests: ir.Table, values: ir.Table) -> ir.Table:
 def prompts(requests: ir.Table, members: ir.Table) -> ir.Table:
     """How much each group repeats itself: `number`, `prompts` that were answered, `distinct_prompts` among them."""
     # What was turned away at a limit or failed is sent again: that is one question, not two.
-    served = requests.filter(requests.status.isnull() | (requests.status < FAILED_STATUS))
+    served = requests.filter(_served(requests))
     rows = served.select("account", "prompt_hash").inner_join(members, "account")
     return rows.group_by("number").agg(prompts=rows.prompt_hash.count(), distinct_prompts=rows.prompt_hash.nunique())
 
@@ -172,14 +174,38 @@ def acts(requests: ir.Table, wanted: ir.Table, *, most: int = ACTS_AN_ACCOUNT) -
     """
     import ibis
 
-    served = requests.status.isnull() | (requests.status < FAILED_STATUS)
-    item = ibis.ifelse(served, requests.prompt_hash, None)
-    rows = requests.select("account", "time", "conversation_id", item=item).semi_join(wanted, "account")
-    first = rows.time.min().over(group_by=rows.conversation_id)
-    rows = rows.mutate(begins=rows.conversation_id.isnull() | (rows.time == first))
+    item = ibis.ifelse(_served(requests), requests.prompt_hash, None)
+    rows = _beginning(requests.select("account", "time", "conversation_id", item=item).semi_join(wanted, "account"))
     place = ibis.row_number().over(group_by=rows.account, order_by=[rows.item, rows.time])
     kept = rows.mutate(place=place).filter(ibis._.place < most)
     return kept.select("account", "item", "begins", at_s=epoch_s(kept.time))
+
+
+def asked(requests: ir.Table, wanted: ir.Table, *, most: int = PROMPTS_AN_ACCOUNT) -> ir.Table:
+    """What the wanted accounts asked about: `account`, `item` (the prompt's hash), `phrases`; each prompt once.
+
+    Only what began a conversation or stands in none, and was answered: a second turn goes on about the same thing. Of
+    an account with more than `most` prompts those with the lowest hashes are kept.
+    """
+    import ibis
+
+    served = requests.filter(_served(requests) & requests.prompt_hash.notnull())
+    rows = served.select("account", "time", "conversation_id", "phrases", item=served.prompt_hash)
+    rows = _beginning(rows.semi_join(wanted, "account"))
+    once = rows.filter(rows.begins).group_by(["account", "item"]).agg(phrases=rows.phrases.arbitrary())
+    place = ibis.row_number().over(group_by=once.account, order_by=once.item)
+    return once.mutate(place=place).filter(ibis._.place < most).drop("place")
+
+
+def _served(requests: ir.Table) -> ir.BooleanValue:
+    served: ir.BooleanValue = requests.status.isnull() | (requests.status < FAILED_STATUS)
+    return served
+
+
+def _beginning(rows: ir.Table) -> ir.Table:
+    """With `begins`: whether an exchange is its conversation's first here, or stands in none."""
+    first = rows.time.min().over(group_by=rows.conversation_id)
+    return rows.mutate(begins=rows.conversation_id.isnull() | (rows.time == first))
 
 
 def template_requests(sketches: ir.Table, templates: ir.Table) -> ir.Table:

@@ -8,6 +8,7 @@ writes `exchanges.parquet`.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     import ibis.expr.types as ir
 
-    from spiritsafe.campaigns.model import Group
+    from spiritsafe.campaigns.model import Exposure, Group
 
 OWN_SHARE: Final = 0.6
 """Below this share of openings that are the campaign's own, a group's accounts carry other people's traffic too."""
@@ -35,9 +36,25 @@ composed campaigns whose tasks have one turn: 0 to 7 %)."""
 
 RELAY: Final = "relay"
 
+HOUR_US: Final = 3_600_000_000
+
+HABIT: Final = 3
+"""A template shows as a habit from an account's third use on (`links.phrases`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnWork:
+    """Of a group's `exchanges` its `own` show the template; four accounts had it as a habit from `visible_us` on
+    (microseconds since 1970), or never."""
+
+    exchanges: int
+    own: int
+    visible_us: int | None
+
 
 def own_work(requests: ir.Table, members: ir.Table, instances: ir.Table, least: ir.Table) -> ir.Table:
-    """Exchanges of accused accounts: `number`, `campaign_id`, `event_id`, the account's `probability`, `own`, `opens`.
+    """Exchanges of accused accounts: `number`, `account`, `campaign_id`, `event_id`, `time`, the account's
+    `probability`, `own`, `opens`.
 
     Parameters
     ----------
@@ -58,12 +75,14 @@ def own_work(requests: ir.Table, members: ir.Table, instances: ir.Table, least: 
 
     whole = instances.inner_join(least, "number")
     whole = whole.filter(whole.hits >= whole.least).select("number", "account", "event_id", whole=ibis.literal(True))
-    rows = requests.select("account", "event_id", "conversation_id", "turn").inner_join(members, "account")
+    rows = requests.select("account", "event_id", "time", "conversation_id", "turn").inner_join(members, "account")
     rows = rows.left_join(whole, ["number", "account", "event_id"])
     rows = rows.select(
         "number",
+        "account",
         "campaign_id",
         "event_id",
+        "time",
         "probability",
         "conversation_id",
         opens=rows.turn.fill_null(-1) == 0,
@@ -82,6 +101,64 @@ def counted(work: ir.Table) -> ir.Table:
         own=own.sum(),
         openings=work.opens.cast("int64").sum(),
         own_openings=(work.opens & work.own).cast("int64").sum(),
+    )
+
+
+def habits(work: ir.Table) -> ir.Table:
+    """When each account had used its campaign's template for the `HABIT`th time: `number`, `account`, `time`."""
+    import ibis
+
+    own = work.filter(work.own).select("number", "account", "event_id", "time")
+    place = ibis.row_number().over(group_by=[own.number, own.account], order_by=[own.time, own.event_id])
+    return own.mutate(place=place).filter(ibis._.place == HABIT - 1).select("number", "account", "time")
+
+
+def summed(counts: pa.Table, habitual: pa.Table, *, groups: int) -> list[OwnWork | None]:
+    """What each group's accounts did for the campaign, of `groups`; None where no exchange shows a template.
+
+    Parameters
+    ----------
+    counts, habitual
+        As `counted` and `habits` give them.
+    """
+    from spiritsafe.campaigns.tying import GROUP_MINIMUM
+
+    since: dict[int, list[int]] = {}
+    number, time = habitual["number"].to_pylist(), habitual["time"].cast(pa.int64()).to_pylist()
+    for place, at_us in zip(number, time, strict=True):
+        since.setdefault(place, []).append(at_us)
+    done: list[OwnWork | None] = [None] * groups
+    for row in counts.to_pylist():
+        if row["own"]:
+            times = sorted(since.get(row["number"], ()))
+            visible = times[GROUP_MINIMUM - 1] if len(times) >= GROUP_MINIMUM else None
+            done[row["number"]] = OwnWork(row["exchanges"], row["own"], visible)
+    return done
+
+
+def with_own_work(groups: Sequence[Group], work: Sequence[OwnWork | None], *, first_us: int) -> list[Group]:
+    """The groups, whose exposure says what was the campaign's own, and how much was served before it could be seen.
+
+    `first_us` is when the log begins; by the hour.
+    """
+    return [
+        group if own is None else msgspec.structs.replace(group, exposure=_exposed(group, own, first_us))
+        for group, own in zip(groups, work, strict=True)
+    ]
+
+
+def _exposed(group: Group, own: OwnWork, first_us: int) -> Exposure:
+    if own.visible_us is None:
+        return msgspec.structs.replace(group.exposure, own_exchanges=own.own)
+    from datetime import UTC, datetime
+
+    hour = (own.visible_us - first_us) // HOUR_US
+    before = sum(count for at, count in group.hourly if at < hour)
+    return msgspec.structs.replace(
+        group.exposure,
+        own_exchanges=own.own,
+        visible_from=datetime.fromtimestamp(own.visible_us // 1_000_000, UTC).isoformat().replace("+00:00", "Z"),
+        before_visible_share=round(before / max(own.exchanges, 1), 4),
     )
 
 

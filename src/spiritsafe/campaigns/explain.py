@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 REASONS_SHOWN: Final = 3
 
 _CAPABILITY_SHARE: Final = 0.05
+_CAPABILITY_LIFT: Final = 2.0
 
 _KIND_WORDS: Final = {
     "content": "wording",
@@ -69,13 +70,19 @@ def _list(words: Sequence[str]) -> str:
 
 
 def capabilities(facts: GroupFacts, log: Log) -> tuple[str, ...]:
-    """What the group asked for, by the tactics in at least 5 % of its exchanges, most frequent first."""
+    """What the group asked for: tactics in at least 5 % of its exchanges and in twice as many as elsewhere, most
+    frequent first."""
     exchanges = max(int(facts.of(log, "exchanges").sum()), 1)
-    shares = [
-        (int(facts.of(log, f"{tactic.text.name}_exchanges").sum()) / exchanges, tactic.takes)
-        for tactic in installed_tactics()
-    ]
-    return tuple(takes for share, takes in sorted(shares, reverse=True) if share >= _CAPABILITY_SHARE)
+    others = max(log.exchanges - exchanges, 1)
+    shares = []
+    for tactic in installed_tactics():
+        column = f"{tactic.text.name}_exchanges"
+        inside = int(facts.of(log, column).sum())
+        outside = int(log.signals[column].sum()) - inside
+        share = inside / exchanges
+        if share >= max(_CAPABILITY_SHARE, _CAPABILITY_LIFT * outside / others):
+            shares.append((share, tactic.takes))
+    return tuple(takes for _, takes in sorted(shares, reverse=True))
 
 
 def techniques(taking: Axis) -> tuple[Technique, ...]:

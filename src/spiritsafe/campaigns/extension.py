@@ -3,7 +3,7 @@
 A group shows what its template is: the phrases that many of its members use habitually. A request that holds several of
 them is an instance of the template, whoever sends it; so an account that sent three requests in all is seen, and so is
 the part of a relay's traffic that is the campaign's. Whoever copied a published template would be drawn in as well: a
-group grows only where its members keep one rhythm, and only by accounts that keep it too.
+group grows only where its members keep one rhythm or ask about one source, and only by accounts that do so too.
 
 Comes from `campaigns.conduct`; goes back to `campaigns.facts` with larger groups.
 """
@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pyarrow as pa
 
+from spiritsafe.campaigns.conduct import LEVEL, source_of
 from spiritsafe.campaigns.model import EvidenceKind
 from spiritsafe.campaigns.significance import significant
 from spiritsafe.campaigns.tying import Found
+from spiritsafe.links.lifecycle import in_the_chain, succession
 from spiritsafe.links.rhythm import keeping_time
 
 if TYPE_CHECKING:
@@ -26,10 +28,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from spiritsafe.campaigns.conduct import Acts
+    from spiritsafe.campaigns.conduct import Scene, Watched
     from spiritsafe.campaigns.facts import GroupFacts
     from spiritsafe.campaigns.model import Significance
-    from spiritsafe.links.rhythm import Window
 
     Ints = NDArray[np.int64]
 
@@ -43,11 +44,12 @@ WHOLE_SHARE: Final = 0.6
 """A request is an instance of the template when it has at least three of its phrases, and six tenths of what the middle
 request of a member has: two templates may have a sentence in common. A sketch keeps some sixteen phrases a prompt."""
 
-STRANGERS_SHARE: Final = 1.0
-"""Where more strangers than members use the template, it is public, and nobody is drawn in for using it."""
+STRANGERS_SHARE: Final = 2.0
+"""Where twice as many others as members use the template, it is public, and nobody is drawn in for using it. As many
+may be the campaign's own: of accounts that take one another's place most send too little to be found by habits."""
 
 REQUESTS: Final = 2
-"""Instances of the template that an account must have sent."""
+"""Instances of the template that an account must have sent; one, if it took a banned member's place."""
 
 TOGETHER_SHARE: Final = 0.75
 """So many of a group's members must keep its rhythm: only then is who does not keep it no member."""
@@ -98,7 +100,9 @@ def instances_of(facts: Sequence[GroupFacts], users: pa.Table) -> tuple[pa.Table
     ), least
 
 
-def candidates(facts: Sequence[GroupFacts], significances: Sequence[Significance], users: pa.Table) -> dict[int, Ints]:
+def candidates(
+    facts: Sequence[GroupFacts], significances: Sequence[Significance], users: pa.Table, scene: Scene
+) -> dict[int, Ints]:
     """For each group that may grow, the accounts outside any group that sent instances of its template.
 
     Parameters
@@ -107,53 +111,94 @@ def candidates(facts: Sequence[GroupFacts], significances: Sequence[Significance
         Groups as they were found and tested.
     users
         As `instances_of` counts them.
+    scene
+        Says when accounts were opened and banned.
 
     Returns
     -------
     Group number to account numbers, ascending. An account that used several templates stands where it used one most.
     """
     taken = {int(account) for one in facts for account in one.accounts}
-    wanted = users.filter(pa.array(users["requests"].to_numpy() >= REQUESTS))
-    outside = np.array([account not in taken for account in wanted["account"].to_pylist()], dtype=bool)
-    strangers = np.bincount(wanted["number"].to_numpy()[outside], minlength=len(facts))
-    grows = [
-        _acts_together(one, sure) and many <= STRANGERS_SHARE * len(one.accounts)
-        for one, sure, many in zip(facts, significances, strangers.tolist(), strict=True)
-    ]
+    outside = users.filter(pa.array([account not in taken for account in users["account"].to_pylist()], pa.bool_()))
+    number, account = outside["number"].to_numpy(), outside["account"].to_numpy()
+    often = outside["requests"].to_numpy() >= REQUESTS
+    strangers = np.bincount(number[often], minlength=len(facts))
+    for place, (one, sure) in enumerate(zip(facts, significances, strict=True)):
+        public = strangers[place] > STRANGERS_SHARE * len(one.accounts)
+        here = number == place
+        if public or not significant(sure):
+            often[here] = False
+            continue
+        chain = _in_the_chain(one, account[here], scene)
+        often[here] = chain | (often[here] & (_acts_together(one) or _asks_together(one)))
     joins: dict[int, list[int]] = {}
     order = [("requests", "descending"), ("number", "ascending"), ("account", "ascending")]
-    for row in wanted.sort_by(order).to_pylist():
-        if row["account"] not in taken and grows[row["number"]]:
+    for row in outside.filter(pa.array(often)).sort_by(order).to_pylist():
+        if row["account"] not in taken:
             taken.add(row["account"])
             joins.setdefault(row["number"], []).append(row["account"])
     return {number: np.sort(np.array(found, dtype=np.int64)) for number, found in sorted(joins.items())}
 
 
-def grown(
-    facts: Sequence[GroupFacts], joins: Mapping[int, Ints], acts: Acts, window: Window, *, seed: int
-) -> dict[int, Found]:
-    """The groups that grow: by those candidates that keep the group's rhythm.
+def grown(facts: Sequence[GroupFacts], joins: Mapping[int, Ints], watched: Watched, scene: Scene) -> dict[int, Found]:
+    """The groups that grow: by those candidates that keep the group's rhythm, ask about its source, or take its places.
 
     Parameters
     ----------
     joins
         As `candidates` names them.
-    acts
-        Exchanges of the groups and of the candidates.
+    watched
+        Exchanges and prompts of the groups and of the candidates.
     """
     larger = {}
     for number, accounts in joins.items():
         group = facts[number]
-        others, _ = acts.lines(group.accounts, beginning=True)
-        lines, _ = acts.lines(accounts, beginning=True)
-        fits = keeping_time(lines, others, window, seed=seed + number) <= JOINING_P
+        fits = np.zeros(len(accounts), dtype=bool)
+        if _acts_together(group):
+            others, _ = watched.acts.lines(group.accounts, beginning=True)
+            lines, _ = watched.acts.lines(accounts, beginning=True)
+            fits |= keeping_time(lines, others, scene.window, seed=scene.seed + number) <= JOINING_P
+        if _asks_together(group):
+            fits |= _of_the_source(group, accounts, watched)
+        fits |= _in_the_chain(group, accounts, scene)
         if fits.any():
             larger[number] = Found(np.sort(np.append(group.accounts, accounts[fits])), group.without)
     return larger
 
 
-def _acts_together(facts: GroupFacts, stated: Significance) -> bool:
-    return significant(stated) and float(np.mean(facts.bits[EvidenceKind.TIMING] > 0)) >= TOGETHER_SHARE
+def _acts_together(facts: GroupFacts) -> bool:
+    return float(np.mean(facts.bits[EvidenceKind.TIMING] > 0)) >= TOGETHER_SHARE
+
+
+def _asks_together(facts: GroupFacts) -> bool:
+    source = None if facts.conduct is None else facts.conduct.source
+    if source is None or source.p_value > LEVEL or not source.theirs:
+        return False
+    return float(np.mean(source.members)) >= TOGETHER_SHARE
+
+
+def _in_the_chain(group: GroupFacts, others: Ints, scene: Scene) -> NDArray[np.bool_]:
+    """Which of those who use a group's template took a banned member's place, or had theirs taken.
+
+    Nobody, unless bans of members and of these others are followed by sign-ups of theirs more than by chance: who uses
+    the template was not chosen by when they signed up.
+    """
+    if not len(others) or scene.suspended_s is None:
+        return np.zeros(len(others), dtype=bool)
+    both = np.append(group.accounts, others)
+    created_s, suspended_s = scene.created_s, scene.suspended_s
+    follows = succession(created_s[both], suspended_s[both], scene.window, seed=scene.seed)
+    if follows is None or follows.p_value > LEVEL:
+        return np.zeros(len(others), dtype=bool)
+    return in_the_chain(created_s, suspended_s, group.accounts, others)
+
+
+def _of_the_source(group: GroupFacts, accounts: Ints, watched: Watched) -> NDArray[np.bool_]:
+    """Which of the accounts resemble the group's members as the members resemble one another."""
+    every = np.sort(np.append(group.accounts, accounts))
+    found = source_of(group, every, watched)
+    fits: NDArray[np.bool_] = np.zeros(len(accounts), dtype=bool)
+    return fits if found is None else found.members[np.isin(every, accounts)]
 
 
 def with_template_bits(facts: Sequence[GroupFacts], numbers: Sequence[int], users: pa.Table) -> list[GroupFacts]:
@@ -171,3 +216,12 @@ def with_template_bits(facts: Sequence[GroupFacts], numbers: Sequence[int], user
         strongest = np.maximum(content, float(np.max(content, initial=0.0)))
         done.append(replace(one, bits={**one.bits, EvidenceKind.CONTENT.value: np.where(used, strongest, content)}))
     return done
+
+
+def with_template_users(facts: Sequence[GroupFacts], users: pa.Table) -> list[GroupFacts]:
+    """The groups, each with how many accounts outside it sent its template. `users` as `instances_of` counts them."""
+    number, account = users["number"].to_numpy(), users["account"].to_numpy()
+    return [
+        replace(one, template_users=int((~np.isin(account[number == place], one.accounts)).sum()))
+        for place, one in enumerate(facts)
+    ]

@@ -36,6 +36,12 @@ SEVERAL: Final = 4
 """Accounts of one verified organisation in a group from which on they are that organisation's, not shells."""
 
 
+OWN_PHRASES: Final = 3
+OWN_SHARE: Final = 2 / 3
+"""A template is a group's own when two in three members use three of its phrases, and two in three of all who use these
+are members: of what many use, or of what is said in a language that few write, most users are strangers."""
+
+
 @dataclass(frozen=True, slots=True)
 class SharedValue:
     """A value that several members hold. `members` are positions in the group, not account numbers.
@@ -156,7 +162,8 @@ class GroupFacts:
     `bits[kind]` has one entry a member: the weight of the rarest value of that kind shared with another
     member. Within a kind agreements depend on one another (an address implies its network, one phrase the
     next), so the strongest counts and the rest do not add. `without` names the kinds that were not needed to find the
-    group. `conduct` is how the accounts act beside one another, once it was looked at.
+    group. `conduct` is how the accounts act beside one another, once it was looked at. `template_users` accounts
+    outside sent the group's template, `let_go` were found with the members and showed nothing but words.
     """
 
     accounts: Ints
@@ -164,6 +171,8 @@ class GroupFacts:
     bits: dict[str, Floats]
     without: frozenset[EvidenceKind] = frozenset()
     conduct: Conduct | None = None
+    template_users: int = 0
+    let_go: int = 0
 
     def of(self, log: Log, name: str) -> NDArray[Any]:
         """A signal of the members. Shape (members,)."""
@@ -191,6 +200,14 @@ class GroupFacts:
             settled=sum(count for count in organizations.values() if count >= SEVERAL),
             stated=max(Counter(name for _, name in known if name is not None).values(), default=0),
         )
+
+    @property
+    def own_template(self) -> bool:
+        """Whether most members have wording in common that hardly anybody else uses. Wording of their prompts: one
+        application's users have its system prompt in common."""
+        size = len(self.accounts)
+        common = [one for one in self.shared if one.thing == "phrase" and len(one.members) >= OWN_SHARE * size]
+        return sum(len(one.members) >= OWN_SHARE * one.holders for one in common) >= OWN_PHRASES
 
     def total_bits(self) -> Floats:
         """Bits of all kinds together, for each member."""

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from spiritsafe.links.ragged import ranges
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -119,7 +121,7 @@ def _common(nodes: int, a: Ints, b: Ints) -> Ints:
     large = a + b - small
     sizes = degree[small]
     edge = np.repeat(np.arange(len(a)), sizes)
-    at = np.arange(len(edge)) - np.repeat(np.cumsum(sizes) - sizes, sizes) + begins[small][edge]
+    at = ranges(begins[small], sizes)
     wanted = large[edge] * nodes + keys[at] % nodes
     found = np.minimum(np.searchsorted(keys, wanted), max(len(keys) - 1, 0))
     common: Ints = np.bincount(edge[keys[found] == wanted], minlength=len(a)).astype(np.int64)

@@ -83,7 +83,12 @@ class Alternative(_Value, frozen=True):
 
 
 class Exposure(_Value, frozen=True):
-    """What was taken, as far as the log shows. Tokens are None when the columns were missing."""
+    """What was taken, as far as the log shows. Tokens are None when the columns were missing.
+
+    `own_exchanges` show the campaign's template, or stand in a conversation that does: in a relay, the campaign's. From
+    `visible_from` on four accounts had used the template as a habit, so that it could be seen; `before_visible_share`
+    of the exchanges were served before. All three are None where there is no template.
+    """
 
     exchanges: int
     exchanges_share: float
@@ -93,6 +98,9 @@ class Exposure(_Value, frozen=True):
     capabilities: tuple[str, ...]
     first_seen: str
     last_seen: str
+    own_exchanges: int | None = None
+    visible_from: str | None = None
+    before_visible_share: float | None = None
 
 
 class Technique(_Value, frozen=True):
@@ -134,7 +142,8 @@ class Group(_Value, frozen=True):
 
     `failed_axis` names the axis that kept the group from being a campaign ("" for a campaign).
     `hourly` is (hours since `Run.clock_first`, exchanges) for the timeline. `known_labels` counts the members that
-    the operator already had under a label (`--known`); it is shown and decides nothing.
+    the operator already had under a label (`--known`); it is shown and decides nothing. `innocent` says who comes near
+    a campaign and is not accused.
     """
 
     campaign_id: str
@@ -152,6 +161,7 @@ class Group(_Value, frozen=True):
     would_change_our_mind: tuple[str, ...]
     predecessor_ids: tuple[str, ...] = ()
     hourly: tuple[tuple[int, int], ...] = ()
+    innocent: tuple[str, ...] = ()
     known_labels: dict[str, int] = {}
 
 

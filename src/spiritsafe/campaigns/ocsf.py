@@ -46,7 +46,7 @@ _TITLES: Final = {
 }
 _DOUBTFUL: Final = "Account {name} may belong to a campaign of {size:,} accounts"
 _NOT_CALIBRATED: Final = (
-    "Confidence is unknown: the probability that this version gives is not calibrated, and too high among the accused."
+    "Confidence is unknown: the probability that this version gives is not calibrated on this traffic."
 )
 
 

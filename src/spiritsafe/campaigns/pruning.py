@@ -1,9 +1,9 @@
 """Members that do not act with their group are let go.
 
 A template or a popular data set draws strangers into a group. Where most members show something besides wording (one
-rhythm, one sign-up day, one card), who shows nothing but words is not one of them. The group's own test was made with
-them in it: letting them go afterwards makes nothing look more significant. Comes from `campaigns.conduct`; goes on
-to `campaigns.verdicts`.
+rhythm, one sign-up day, one card), who shows nothing but words is not one of them; nor is who shows hardly anything.
+The group's own test was made with them in it: letting them go afterwards makes nothing look more significant. Comes
+from `campaigns.conduct`; goes on to `campaigns.verdicts`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from spiritsafe.campaigns.axes import KIND_SHARE, share_with
 from spiritsafe.campaigns.facts import gather
 from spiritsafe.campaigns.model import EvidenceKind
 from spiritsafe.campaigns.tying import GROUP_MINIMUM, Found
+from spiritsafe.campaigns.verdicts import membership_probability
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +36,9 @@ TOGETHER_SHARE: Final = 0.75
 APART_P: Final = 0.5
 """Half of those who do not keep a rhythm have a p-value above this, and hardly anybody who does."""
 
+IMPROBABLE: Final = 0.1
+"""Nobody is accused of whom the scan itself says that nine to one it is a stranger."""
+
 _OTHER: Final = tuple(kind for kind in EvidenceKind if kind is not EvidenceKind.CONTENT)
 
 
@@ -42,14 +46,15 @@ def pruned(every: Sequence[GroupFacts], holdings: Holdings) -> list[GroupFacts]:
     """The groups without members that do not act with them."""
     done = []
     for facts in every:
-        keep = _acting(facts)
+        keep = _acting(facts) & _probable(facts, holdings.accounts)
         if keep.all() or int(keep.sum()) < GROUP_MINIMUM:
             done.append(facts)
             continue
         (smaller,) = gather([Found(facts.accounts[keep], facts.without)], holdings)
         assert facts.conduct is not None
         bits = {kind: values[keep] for kind, values in facts.bits.items()}
-        done.append(replace(smaller, bits=bits, conduct=_conduct(facts.conduct, keep)))
+        gone = int((~keep).sum())
+        done.append(replace(smaller, bits=bits, conduct=_conduct(facts.conduct, keep), let_go=gone))
     return done
 
 
@@ -66,10 +71,23 @@ def _acting(facts: GroupFacts) -> Bools:
     return shows
 
 
+def _probable(facts: GroupFacts, accounts: int) -> Bools:
+    """Which members are in it by their own evidence. Shape (members,).
+
+    Where hardly any evidence counts (no kind holds for half of the members), everybody stays: nobody will be accused.
+    """
+    size = len(facts.accounts)
+    if max(share_with(facts, kind) for kind in EvidenceKind) < KIND_SHARE:
+        return np.ones(size, dtype=bool)
+    stated = membership_probability(facts.total_bits(), accounts=accounts, size=size)
+    probable: Bools = stated >= IMPROBABLE
+    return probable
+
+
 def _conduct(conduct: Conduct, keep: Bools) -> Conduct:
     """What was found of each member, of those that stay."""
     met, dealt, moved = conduct.meetings, conduct.dealing, conduct.move
-    follows, opened = conduct.succession, conduct.burst
+    follows, opened, source = conduct.succession, conduct.burst, conduct.source
     return replace(
         conduct,
         meetings=met if met is None or not len(met.members) else replace(met, members=met.members[keep]),
@@ -77,4 +95,5 @@ def _conduct(conduct: Conduct, keep: Bools) -> Conduct:
         move=None if moved is None else replace(moved, members=moved.members[keep]),
         succession=None if follows is None else replace(follows, members=follows.members[keep]),
         burst=None if opened is None else replace(opened, members=opened.members[keep]),
+        source=None if source is None else replace(source, members=source.members[keep]),
     )

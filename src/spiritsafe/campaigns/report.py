@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Final
 from markupsafe import Markup
 
 from spiritsafe.campaigns import charts, report_view
+from spiritsafe.campaigns.known import told
 from spiritsafe.campaigns.report_templates import TEMPLATES, render
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from spiritsafe.campaigns.known import Known
     from spiritsafe.campaigns.model import Group, Run
     from spiritsafe.campaigns.partners import Ties
 
@@ -32,6 +34,7 @@ def render_report(
     groups: Sequence[Group],
     *,
     ties: Mapping[str, Ties] = NOTHING_TIED,
+    known: Known | None = None,
     appeal_to: str = "",
     max_groups_accused: int = 25,
     max_groups_not_accused: int = 50,
@@ -47,6 +50,8 @@ def render_report(
         Every group looked at, accused or not, in any order.
     ties
         `campaign_id` to who shares something with whom, for the map of a campaign's accounts.
+    known
+        How the scan fares on accounts that the operator had judged before.
     appeal_to
         Where the holder of an account sends an appeal; the page says so when it is empty.
     max_groups_accused, max_groups_not_accused
@@ -83,4 +88,5 @@ def render_report(
         outcomes=report_view.OUTCOMES,
         outcome_marks=report_view.OUTCOME_MARKS,
         roles=report_view.ROLES,
+        known=[] if known is None else told(known),
     )

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from spiritsafe.campaigns.facts import GroupFacts, Log
+    from spiritsafe.campaigns.known import Known
     from spiritsafe.campaigns.model import Group, Run
     from spiritsafe.campaigns.partners import Ties
 
@@ -38,6 +39,7 @@ class Findings:
     log: Log
     signals: pa.Table
     known: dict[str, str]
+    against: Known | None = None
     appeal_to: str = ""
 
     @property
@@ -51,7 +53,7 @@ def write_results(found: Findings, folder: Path) -> None:
     encoder = msgspec.json.Encoder(order="deterministic")
     pretty = msgspec.json.format
     (folder / "run.json").write_bytes(pretty(encoder.encode(found.run), indent=2))
-    campaigns = {"schema": "campaigns/1.1", "campaigns": found.campaigns}
+    campaigns = {"schema": "campaigns/1.2", "campaigns": found.campaigns}
     (folder / "campaigns.json").write_bytes(pretty(encoder.encode(campaigns), indent=2))
     write_parquet(members_table(found.groups, found.facts, found.log), folder / "members.parquet", "members/1.1")
     write_parquet(links_table(found.groups, found.facts, found.log), folder / "links.parquet", "links/1.0")
@@ -63,7 +65,9 @@ def write_results(found: Findings, folder: Path) -> None:
     )
     with (folder / "findings.ocsf.jsonl").open("wb") as file:
         file.writelines(to_jsonl(findings(found.run, found.groups)))
-    page = render_report(found.run, found.groups, ties=_ties(found), appeal_to=found.appeal_to)
+    if found.against is not None:
+        (folder / "known.json").write_bytes(pretty(encoder.encode(found.against), indent=2))
+    page = render_report(found.run, found.groups, ties=_ties(found), known=found.against, appeal_to=found.appeal_to)
     (folder / "report.html").write_text(page, encoding="utf-8")
 
 

@@ -13,15 +13,25 @@ import numpy as np
 import pyarrow as pa
 
 from spiritsafe.campaigns import events
-from spiritsafe.campaigns.conduct import Acts, looked_at, usual_strangers, with_conduct
-from spiritsafe.campaigns.extension import candidates, grown, instances_of, templates, with_template_bits
+from spiritsafe.campaigns.conduct import Acts, Watched, looked_at, read_asked, usual_strangers, with_conduct
+from spiritsafe.campaigns.extension import (
+    candidates,
+    grown,
+    instances_of,
+    templates,
+    with_template_bits,
+    with_template_users,
+)
 from spiritsafe.campaigns.facts import gather
 from spiritsafe.campaigns.pruning import pruned
 from spiritsafe.campaigns.significance import significances
 from spiritsafe.campaigns.tying import tie
+from spiritsafe.links.asked import Outsiders
 from spiritsafe.signals.batch import number_accounts
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import ibis.expr.types as ir
     from numpy.typing import NDArray
 
@@ -29,7 +39,6 @@ if TYPE_CHECKING:
     from spiritsafe.campaigns.facts import GroupFacts
     from spiritsafe.campaigns.tying import Found
     from spiritsafe.engine import Engine
-    from spiritsafe.links.rhythm import Strangers
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,25 +68,33 @@ def search(sketches: ir.Table, signals: ir.Table, scene: Scene, engine: Engine) 
     facts = gather(tie(scene.holdings), scene.holdings)
     wanted, strangers = looked_at(facts, scene.log, seed=scene.seed)
     acts = Acts.of(engine.arrow(events.acts(requests, engine.table(wanted, "wanted"))))
-    usual = usual_strangers(acts, strangers, scene)
-    facts = with_conduct(facts, acts, usual, scene)
+    outside = np.unique(np.concatenate([np.empty(0, dtype=np.int64), *strangers]))
+    askers = [one.accounts for one in facts if one.own_template]
+    asked = read_asked(engine.arrow(events.asked(requests, _accounts([*askers, outside], engine, "askers"))))
+    watched = Watched(acts, asked, Outsiders.of(asked.of(outside)), usual_strangers(acts, strangers, scene))
+    facts = with_conduct(facts, watched, scene)
     words = engine.table(templates(facts), "templates")
     found = engine.keep(events.template_requests(sketches, words), "template-requests")
     instances = engine.keep(number_accounts(found, signals), "instances")
     users, least = instances_of(facts, engine.arrow(events.template_users(instances)))
-    joins = candidates(facts, significances(facts), users)
+    joins = candidates(facts, significances(facts), users, scene)
     if joins:
-        accounts = engine.table(pa.table({"account": np.concatenate(list(joins.values()))}), "candidates")
-        more = acts.and_of(engine.arrow(events.acts(requests, accounts)))
-        larger = grown(facts, joins, more, scene.window, seed=scene.seed)
-        redone = _again(list(larger), list(larger.values()), users, more, usual, scene)
+        accounts = _accounts(list(joins.values()), engine, "candidates")
+        more = watched.and_of(*(engine.arrow(read(requests, accounts)) for read in (events.acts, events.asked)))
+        larger = grown(facts, joins, more, scene)
+        redone = _again(list(larger), list(larger.values()), users, more, scene)
         facts = [redone.get(number, one) for number, one in enumerate(facts)]
-    return Searched(pruned(facts, scene.holdings), instances, least)
+    return Searched(with_template_users(pruned(facts, scene.holdings), users), instances, least)
+
+
+def _accounts(several: Sequence[NDArray[np.int64]], engine: Engine, name: str) -> ir.Table:
+    numbers = np.concatenate([np.empty(0, dtype=np.int64), *several])
+    return engine.table(pa.table({"account": pa.array(numbers, pa.int64())}), name)
 
 
 def _again(
-    numbers: list[int], found: list[Found], users: pa.Table, acts: Acts, usual: Strangers, scene: Scene
+    numbers: list[int], found: list[Found], users: pa.Table, watched: Watched, scene: Scene
 ) -> dict[int, GroupFacts]:
     """Groups that have grown, looked at anew."""
     facts = with_template_bits(gather(found, scene.holdings), numbers, users)
-    return dict(zip(numbers, with_conduct(facts, acts, usual, scene), strict=True))
+    return dict(zip(numbers, with_conduct(facts, watched, scene), strict=True))

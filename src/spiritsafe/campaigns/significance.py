@@ -37,7 +37,9 @@ _TYING: Final = (EvidenceKind.CONTENT, EvidenceKind.WORK, EvidenceKind.INFRASTRU
 _NULLS: Final = {
     EvidenceKind.CONTENT: "they share habitual phrases as accounts drawn at random do",
     EvidenceKind.TIMING: "their timelines are unrelated, and they move to new models as other accounts do",
-    EvidenceKind.WORK: "they share conversations as accounts drawn at random do, and repeat at times of their own",
+    EvidenceKind.WORK: (
+        "they share conversations as accounts drawn at random do, repeat at times of their own, with data of their own"
+    ),
     EvidenceKind.LIFECYCLE: "they sign up when other accounts do, whoever is banned",
     EvidenceKind.INFRASTRUCTURE: "they share addresses and clients as accounts drawn at random do",
     EvidenceKind.IDENTITY: "they share means of payment and identities as accounts drawn at random do",
@@ -64,6 +66,9 @@ def made_tests(facts: GroupFacts) -> tuple[Tested, ...]:
     if dealt is not None and dealt.p_value is not None and dealt.repeats:
         # One list in one order at one pace comes closer than chance: what is too little to count is nothing.
         made[EvidenceKind.WORK].append(dealt.p_value if dealt.resampling else 1.0)
+    if conduct.source is not None:
+        # What anybody may ask about is nothing, however much alike it is.
+        made[EvidenceKind.WORK].append(conduct.source.p_value if conduct.source.theirs else 1.0)
     for kind, sharing in conduct.sharing.items():
         if kind in facts.without and sharing.chance > 0:
             made[kind].append(sharing.p_value)

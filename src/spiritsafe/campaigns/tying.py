@@ -52,6 +52,9 @@ what ties the group's middle member."""
 
 NEIGHBOURS: Final = 16
 
+PAIRS_AT_ONCE: Final = 100_000
+"""Pairs whose habits are compared in one go: some 50 MB."""
+
 GROUP_MINIMUM: Final = 4
 """Smaller groups are not looked at: two or three people who share a flat or a script are no campaign."""
 
@@ -154,27 +157,21 @@ def _same_template(holdings: Holdings) -> tuple[Ints, Floats]:
     pairs, _ = neighbours(holdings, said, accounts)
     if not len(pairs):
         return pairs, np.empty(0)
+    from scipy.sparse import csr_array
+
     account, value = holdings.account[said], holdings.value[said]
-    order = np.lexsort((value, account))
-    account, value = account[order], value[order]
     phrases = worth[value]
-    share = holdings.share[said][order] * holdings.bits[said][order] * np.sqrt(phrases)
-    begins = np.searchsorted(account, np.arange(accounts + 1))
+    share = holdings.share[said] * holdings.bits[said] * np.sqrt(phrases)
     length = np.sqrt(np.bincount(account, weights=np.square(share), minlength=accounts))
-    one, other = pairs // accounts, pairs % accounts
-    # The shorter list of the two is looked up in the longer.
-    shorter = np.diff(begins)[one] <= np.diff(begins)[other]
-    small, large = np.where(shorter, one, other), np.where(shorter, other, one)
-    sizes = begins[small + 1] - begins[small]
-    pair = np.repeat(np.arange(len(pairs)), sizes)
-    at = np.arange(len(pair)) - np.repeat(np.cumsum(sizes) - sizes, sizes) + begins[small][pair]
-    keys = account * len(holdings.things) + value
-    wanted = large[pair] * len(holdings.things) + value[at]
-    found = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-    hit = keys[found] == wanted
-    common = np.bincount(pair[hit], weights=share[at[hit]] * share[found[hit]], minlength=len(pairs))
-    count = np.bincount(pair[hit], weights=phrases[at[hit]], minlength=len(pairs))
-    alike = common / np.maximum(length[one] * length[other], 1e-12)
+    shape = (accounts, len(holdings.things))
+    habits = csr_array((share / np.maximum(length, 1e-12)[account], (account, value)), shape=shape)
+    counts = csr_array((np.sqrt(phrases), (account, value)), shape=shape)
+    alike, count = np.empty(len(pairs)), np.empty(len(pairs))
+    for begin in range(0, len(pairs), PAIRS_AT_ONCE):
+        part = slice(begin, begin + PAIRS_AT_ONCE)
+        one, other = pairs[part] // accounts, pairs[part] % accounts
+        alike[part] = habits[one].multiply(habits[other]).sum(axis=1)
+        count[part] = counts[one].multiply(counts[other]).sum(axis=1)
     same = (count >= TEMPLATE_PHRASES) & (alike >= TEMPLATE_SHARE)
     return pairs[same], alike[same] ** EMPHASIS
 

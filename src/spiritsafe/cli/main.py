@@ -29,6 +29,7 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
         "Say what a log holds, what is missing, and propose a mapping.",
     ),
     "scan": ("spiritsafe.cli.scan:scan", "Find groups of accounts that act as one, with reasons."),
+    "sample": ("spiritsafe.cli.sample:sample", "Draw accounts of a scan for review, and say what the review says."),
     "sketch": ("spiritsafe.cli.sketch:sketch", "Write the text-free table that scan can run on."),
     "identity": ("spiritsafe.cli.identity:identity", "Keys, pseudonyms, and the two-person way back."),
     "coordinate": (

@@ -39,9 +39,15 @@ class MomentType(click.ParamType):  # type: ignore[type-arg]
 @click.argument("requests", nargs=-1, required=True)
 @click.option("--out", required=True, type=click.Path(file_okay=False), help="Folder for the findings.")
 @click.option("--accounts", metavar="PATH", help="The accounts table: sign-up, organisation, payment.")
-@click.option("--account-events", metavar="PATH", help="What happened to accounts. Checked; not used by this version.")
+@click.option(
+    "--account-events", metavar="PATH", help="What happened to accounts: suspensions, which new accounts may answer."
+)
 @click.option("--attestations", metavar="PATH", help="Who is known to be allowed, by whom, from when until when.")
-@click.option("--known", metavar="PATH", help="Your own labels: account_id, label. Shown, never used to accuse.")
+@click.option(
+    "--known",
+    metavar="PATH",
+    help="Your own labels: account_id, label (banned, cleared, ...). Held against the findings, never used to accuse.",
+)
 @click.option(
     "--until",
     "until_us",

@@ -37,6 +37,11 @@ def scan_lines(found: ScanResult) -> Iterator[str]:
     if not found.campaigns:
         yield f"No group is accused. {run.detection_limit}"
     yield from _others([group for group in found.groups if group.verdict != "campaign"])
+    if found.known is not None:
+        from spiritsafe.campaigns.known import told
+
+        yield ""
+        yield from told(found.known)
     unseen = [*_refused(run.coverage), *_missing(run.missing)]
     if unseen:
         yield ""

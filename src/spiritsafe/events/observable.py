@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 KIND_COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "content": ("prompt", "phrases"),
-    "work": ("conversation_id",),
+    "work": ("conversation_id", "prompt"),
     "timing": ("time",),
     "infrastructure": ("client_ip", "ja4", "http2_fingerprint", "user_agent"),
     "identity": ("payment_fingerprint", "email_pattern", "organization_id"),

@@ -2,8 +2,9 @@
 
 Who deals a list out lets no two accounts ask the same. Who wants several samples of each answer has one item asked by
 several accounts within minutes. Strangers who took one benchmark, one recipe or one homework ask the same items too,
-each in its own time. What tells the last two apart is whether equal items come close together: each account's
-timeline is moved by days of its own, as in `links.rhythm`, and what is left of the closeness is chance.
+each in its own time. What tells the last two apart is whether equal items come close together, closer than each
+account's timeline moved by days of its own would bring them, and closer than any of their common items do: a class that
+works towards one deadline is busy in the same hours, and does not ask the same thing in them.
 
 Comes from the exchanges of a group; goes on to `campaigns.conduct`.
 """
@@ -46,7 +47,8 @@ class Dealing:
     `common` ask such a prompt.
 
     `pairs` of accounts asked the same, `close` of them within `CLOSE_S`; chance gives `expected`. `p_value` is None
-    where nothing was repeated or the log is too short. `resampled` marks the members with a close pair.
+    where too little was repeated (`repeats`) or the log is too short; then nothing is counted of how close they come.
+    `resampled` marks the members with a close pair.
     """
 
     items: int
@@ -93,8 +95,9 @@ def dealing(lines: Timelines, item: Ints, window: Window, *, seed: int) -> Deali
 
     Notes
     -----
-    Null: who asks the same, asks it at a time of its own. Permutation test on the number of pairs within `CLOSE_S`,
-    timelines moved by whole days.
+    Null: who asks the same, asks it at a time of its own, or all of it in the same busy hours. Two permutation tests on
+    the number of pairs within `CLOSE_S`, timelines moved by whole days, and common items dealt anew over the times at
+    which an account asked one; the larger p-value counts, so that both must be small.
     """
     pairs, number = np.unique(np.stack([item, lines.member], axis=1), axis=0, return_inverse=True)
     number = number.ravel()
@@ -105,7 +108,7 @@ def dealing(lines: Timelines, item: Ints, window: Window, *, seed: int) -> Deali
     rows = np.flatnonzero(repeated[of_pair][number])
     common = len(rows)
     nobody = np.zeros(lines.members, dtype=bool)
-    if not repeated.any() or window.days < DAYS_MINIMUM:
+    if common < REPEATED_SHARE * len(item) or not common or window.days < DAYS_MINIMUM:
         mean = float(askers[repeated].mean()) if repeated.any() else 1.0
         return Dealing(len(values), len(item), common, int(repeated.sum()), mean, both, 0.0, 0.0, None, nobody)
     value, member = of_pair[number[rows]], lines.member[rows]
@@ -119,8 +122,12 @@ def dealing(lines: Timelines, item: Ints, window: Window, *, seed: int) -> Deali
             for shift in random.integers(0, window.days, (DRAWS, lines.members)) * (DAY_S // CLOSE_S)
         ]
     )
-    ranked = float((1 + (moved >= close).sum()) / (1 + DRAWS))
-    standardised = (close - moved.mean()) / max(float(moved.std()), 1.0)
+    p_value, expected = _tail(close, moved), float(moved.mean())
+    if p_value <= CLOSE_P:
+        order = np.argsort(member, kind="stable")
+        again = [_dealt_anew(value, member, order, random) for _ in range(DRAWS)]
+        mixed = np.array([_close(one, member, place, bins)[0] for one in again])
+        p_value, expected = max(p_value, _tail(close, mixed)), max(expected, float(mixed.mean()))
     nobody[who] = True
     return Dealing(
         items=len(values),
@@ -130,10 +137,23 @@ def dealing(lines: Timelines, item: Ints, window: Window, *, seed: int) -> Deali
         askers=float(askers[repeated].mean()),
         pairs=both,
         close=close,
-        expected=float(moved.mean()),
-        p_value=permuted_tail(standardised, moved, ranked=ranked),
+        expected=expected,
+        p_value=p_value,
         resampled=nobody,
     )
+
+
+def _tail(close: float, drawn: NDArray[np.float64]) -> float:
+    ranked = float((1 + (drawn >= close).sum()) / (1 + len(drawn)))
+    return permuted_tail((close - float(drawn.mean())) / max(float(drawn.std()), 1.0), drawn, ranked=ranked)
+
+
+def _dealt_anew(value: Ints, member: Ints, order: Ints, random: np.random.Generator) -> Ints:
+    """Each account's items in another order over the same times. `order` sorts by account."""
+    shuffled = np.lexsort((random.random(len(value)), member))
+    anew = np.empty_like(value)
+    anew[order] = value[shuffled]
+    return anew
 
 
 def _close(value: Ints, member: Ints, place: Ints, bins: int) -> tuple[float, Ints]:

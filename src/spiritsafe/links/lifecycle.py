@@ -112,6 +112,40 @@ def _followed(bans: Floats, births: Floats) -> tuple[Bools, Ints]:
     return (place < len(births)) & (births[inside] - bans <= SUCCESSION_S), inside
 
 
+def in_the_chain(created_s: Floats, suspended_s: Floats, members: Ints, others: Ints) -> Bools:
+    """Which of the others took a banned member's place, or were banned before a member took theirs.
+
+    Parameters
+    ----------
+    created_s, suspended_s
+        Shape (accounts,), in epoch seconds; NaN where it is not known or never happened.
+    members, others
+        Account numbers.
+
+    Returns
+    -------
+    Shape (others,): signed up within `SUCCESSION_S` of a member's ban, or banned so shortly before a member's sign-up.
+    """
+    bans, births = np.sort(suspended_s[members]), np.sort(created_s[members])
+    after = _follow(bans[~np.isnan(bans)], created_s[others])
+    before = _follow(suspended_s[others], births[~np.isnan(births)], backwards=True)
+    return after | before
+
+
+def _follow(first: Floats, then: Floats, *, backwards: bool = False) -> Bools:
+    """Of each `then`, whether a `first` (ascending) came shortly before; backwards, of each `first` whether a `then`
+    (ascending) came shortly after. NaN never does."""
+    asked = first if backwards else then
+    if not len(first) or not len(then):
+        return np.zeros(len(asked), dtype=bool)
+    if backwards:
+        gap = then[np.minimum(np.searchsorted(then, first), len(then) - 1)] - first
+    else:
+        gap = then - first[np.maximum(np.searchsorted(first, then, side="right") - 1, 0)]
+    shortly: Bools = (gap >= 0) & (gap <= SUCCESSION_S)
+    return shortly
+
+
 def burst(created_s: Floats, everyone_s: Floats) -> Burst | None:
     """Did an unusual share of these accounts sign up within one day?
 

@@ -42,7 +42,7 @@ CORE: Final = 64
 """So many accounts, evenly chosen, stand for a larger group; every account is then held against them."""
 
 FIRST_DRAWS: Final = 99
-DRAWS: Final = 999
+DRAWS: Final = 499
 GO_ON: Final = 0.05
 """Only a p-value below this is worth more draws; they are new ones, so that the second p-value stands alone."""
 
@@ -266,4 +266,4 @@ class _Grid:
         """Pairs of exchanges of two accounts in one bin, each account moved by its own number of bins."""
         together = np.bincount((self.bin + shift[self.member]) % self.bins, minlength=self.bins)
         # An account's meetings with itself do not change when it moves as a whole.
-        return (float(np.square(together, dtype=np.float64).sum()) - self.alone) / 2
+        return (float(together @ together) - self.alone) / 2

@@ -25,8 +25,8 @@ from spiritsafe.links.phrases import HABIT_SHARE
 from spiritsafe.proving.grammar import mix
 from spiritsafe.proving.model import RecipeError
 from spiritsafe.proving.templates import word
+from spiritsafe.sketch.folding import words
 from spiritsafe.sketch.model import SketchParameters
-from spiritsafe.sketch.words import words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

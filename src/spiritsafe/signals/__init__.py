@@ -2,7 +2,8 @@
 
 In come `sketches`; out goes one row an account: how much, when, with what, and how much of it looks like a
 known tactic. No signal accuses anyone: tactics rank and explain, coordination is for `links` to show. Read
-`tactics` for what is looked for, `batch` for the table; then go on to `links`.
+`tactics` for what a tactic is, `catalogue` for those that are looked for, `batch` for the table and `online` for the
+same on one request at a time; then go on to `links`.
 """
 
 from __future__ import annotations
@@ -11,17 +12,32 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from spiritsafe.signals.batch import account_signals
-    from spiritsafe.signals.tactics import TACTICS, Tactic, TacticPlugin, installed_tactics, text_tactics
+    from spiritsafe.signals.catalogue import TACTICS
+    from spiritsafe.signals.online import OnlineTactics
+    from spiritsafe.signals.tactics import Repeats, Setting, Tactic, TacticPlugin, installed_tactics, text_tactics
 
 _HOMES = {
     "account_signals": "batch",
-    "TACTICS": "tactics",
+    "OnlineTactics": "online",
+    "Repeats": "tactics",
+    "Setting": "tactics",
+    "TACTICS": "catalogue",
     "Tactic": "tactics",
     "TacticPlugin": "tactics",
     "installed_tactics": "tactics",
     "text_tactics": "tactics",
 }
-__all__ = ["TACTICS", "Tactic", "TacticPlugin", "account_signals", "installed_tactics", "text_tactics"]
+__all__ = [
+    "TACTICS",
+    "OnlineTactics",
+    "Repeats",
+    "Setting",
+    "Tactic",
+    "TacticPlugin",
+    "account_signals",
+    "installed_tactics",
+    "text_tactics",
+]
 
 
 def __getattr__(name: str) -> object:

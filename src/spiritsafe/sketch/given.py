@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from spiritsafe.events.sources import Source
-    from spiritsafe.sketch.model import TextTactic
+    from spiritsafe.sketch.patterns import TextTactic
     from spiritsafe.sketch.table import SketchTask
 
 _PREFIX: Final = "spiritsafe.sketch."

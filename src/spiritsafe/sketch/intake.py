@@ -15,7 +15,7 @@ from spiritsafe.events.model import QUARANTINE, REQUESTS
 from spiritsafe.events.sources.storage import is_remote
 from spiritsafe.files import check_file, staged_file
 from spiritsafe.sketch.given import Made, look_at, made_by
-from spiritsafe.sketch.model import sketches_schema, tactic_column
+from spiritsafe.sketch.model import sketches_schema
 from spiritsafe.sketch.repeats import first_of_each
 from spiritsafe.sketch.table import ROW, SketchReport, SketchTask, write_sketches
 
@@ -257,8 +257,3 @@ def _iso(time_us: int) -> str:
     from datetime import UTC, datetime
 
     return datetime.fromtimestamp(time_us / 1_000_000, UTC).isoformat()
-
-
-def tactic_names(requests: ir.Table, task: SketchTask) -> list[str]:
-    """Tactics whose scores these rows hold."""
-    return [t.name for t in task.parameters.tactics if tactic_column(t.name) in requests.columns]

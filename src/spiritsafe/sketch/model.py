@@ -1,28 +1,19 @@
-"""The nouns of `sketch`: parameters, the tactics that are looked for in text, the table that comes out."""
+"""The nouns of `sketch`: parameters, and the table that comes out."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
 from spiritsafe.events.model import REQUESTS, Column, TableSchema
 
+if TYPE_CHECKING:
+    from spiritsafe.sketch.patterns import TextTactic
+
 NORMALISER: Final = "n1"
 """Lower case, NFKC, punctuation to spaces, overlapping threes of unspaced letters. A change is a new name."""
-
-
-@dataclass(frozen=True, slots=True)
-class TextTactic:
-    """A tactic as far as one prompt's text can show it: RE2 patterns with a weight in (0, 1] each.
-
-    A prompt's score is 1 - product of (1 - weight) over the patterns found in it.
-    """
-
-    name: str
-    version: str
-    patterns: tuple[tuple[str, float], ...]
 
 
 @dataclass(frozen=True, slots=True)

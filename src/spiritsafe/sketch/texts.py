@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import re2
 from rensa import RMinHash
 
 from spiritsafe.sketch.model import tactic_column
+from spiritsafe.sketch.patterns import PatternSet
 from spiritsafe.sketch.phrases import candidates, multipliers, phrase_hashes
 from spiritsafe.sketch.skeleton import skeleton_hash
 from spiritsafe.sketch.words import WordHashes
@@ -48,7 +48,8 @@ class TextSketcher:
         self._words = WordHashes(parameters.key)
         self._multipliers = multipliers(parameters)
         self._skeleton_key = hashlib.blake2b(parameters.key, digest_size=32, person=b"spiritsafe-skkey").digest()
-        self._patterns = _PatternSet(parameters)
+        self._patterns = PatternSet(parameters.tactics)
+        self._scores = [tactic_column(tactic.name) for tactic in parameters.tactics]
 
     def sketch(self, texts: Sequence[str]) -> TextSketches:
         """Compute every column of the sketch that comes from the prompt.
@@ -78,7 +79,15 @@ class TextSketcher:
             "prompt_hash": pa.array(self._whole(hashes, offsets).view(np.int64)),
             "prompt_chars": pa.array([len(text) for text in texts], pa.int32()),
         }
-        return TextSketches(columns | self._patterns.scores(texts))
+        return TextSketches(columns | self._tactic_scores(texts))
+
+    def _tactic_scores(self, texts: Sequence[str]) -> dict[str, pa.Array]:
+        found = np.zeros((len(self._scores), len(texts)), dtype=np.float32)
+        for row, text in enumerate(texts):
+            scores = self._patterns.scores(text)
+            if scores is not None:
+                found[:, row] = scores
+        return {name: pa.array(found[number]) for number, name in enumerate(self._scores)}
 
     def whole_hashes(self, texts: Sequence[str]) -> pa.Array:
         """One hash a text, equal for texts that are equal when normalised. For system prompts."""
@@ -105,29 +114,3 @@ class TextSketcher:
         values = np.fromiter(itertools.chain.from_iterable(rows), dtype=np.uint32, count=len(rows) * size)
         starts = np.arange(0, len(values) + 1, size, dtype=np.int32)
         return pa.ListArray.from_arrays(pa.array(starts), pa.array(values.view(np.int32)))
-
-
-class _PatternSet:
-    """All tactics' patterns as one automaton: one pass over a text, whatever their number."""
-
-    def __init__(self, parameters: SketchParameters) -> None:
-        self._names = [tactic_column(tactic.name) for tactic in parameters.tactics]
-        self._owner: list[int] = []
-        self._weight: list[float] = []
-        self._set = re2.Set.SearchSet()
-        for number, tactic in enumerate(parameters.tactics):
-            for pattern, weight in tactic.patterns:
-                self._set.Add(f"(?i){pattern}")
-                self._owner.append(number)
-                self._weight.append(weight)
-        if self._owner:
-            self._set.Compile()
-
-    def scores(self, texts: Sequence[str]) -> dict[str, pa.Array]:
-        left = np.ones((len(self._names), len(texts)), dtype=np.float32)
-        if self._owner:
-            match = self._set.Match
-            for row, text in enumerate(texts):
-                for found in match(text) or ():
-                    left[self._owner[found], row] *= 1 - self._weight[found]
-        return {name: pa.array(1 - left[number]) for number, name in enumerate(self._names)}

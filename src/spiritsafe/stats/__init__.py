@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         b_cubed,
         brier_score,
         expected_calibration_error,
+        logistic_fit,
         reliability_table,
     )
     from spiritsafe.stats.hypotheses import (
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
         cluster_bootstrap_rate,
         clustered_interval,
         clustered_upper_bound,
+        exact_count,
         precision_at_prevalence,
         wilson,
     )
@@ -52,6 +54,7 @@ _HOMES: Final = {
         "b_cubed",
         "brier_score",
         "expected_calibration_error",
+        "logistic_fit",
         "reliability_table",
     ),
     "hypotheses": (
@@ -72,6 +75,7 @@ _HOMES: Final = {
         "clustered_interval",
         "clustered_upper_bound",
         "clopper_pearson",
+        "exact_count",
         "precision_at_prevalence",
         "wilson",
     ),
@@ -97,7 +101,9 @@ __all__ = [
     "clustered_interval",
     "clustered_upper_bound",
     "equality_test",
+    "exact_count",
     "expected_calibration_error",
+    "logistic_fit",
     "permutation_p_value",
     "permutation_test",
     "precision_at_prevalence",

@@ -84,6 +84,31 @@ def reliability_table(
     return tuple(table)
 
 
+def logistic_fit(score: Floats, outcome: Bools) -> tuple[float, float]:
+    """Intercept and slope of P(outcome) = 1 / (1 + exp(-(intercept + slope * score))), by maximum likelihood.
+
+    Targets are drawn in from 0 and 1 as if one more of each had been seen, so that the fit exists even where the score
+    separates the two (Platt 1999, Probabilistic outputs for support vector machines, section 2.2). Newton's method.
+    """
+    if score.shape != outcome.shape or not outcome.any() or outcome.all():
+        raise SampleError("a calibration needs outcomes of both kinds", hint="give scores of good and of bad accounts")
+    good, bad = int((~outcome).sum()), int(outcome.sum())
+    target = np.where(outcome, (bad + 1) / (bad + 2), 1 / (good + 2))
+    centre, scale = float(score.mean()), max(float(score.std()), 1e-9)
+    columns = np.stack([np.ones(len(score)), (score - centre) / scale], axis=1)
+    weights = np.zeros(2)
+    for _ in range(100):
+        stated = 1 / (1 + np.exp(-columns @ weights))
+        gradient = columns.T @ (target - stated)
+        curvature = columns.T @ (columns * (stated * (1 - stated))[:, None]) + 1e-9 * np.eye(2)
+        step = np.linalg.solve(curvature, gradient)
+        weights += np.clip(step, -2.0, 2.0)
+        if float(np.abs(step).max()) < 1e-10:
+            break
+    slope = float(weights[1]) / scale
+    return float(weights[0]) - slope * centre, slope
+
+
 def expected_calibration_error(probability: Floats, outcome: Bools, *, bins: int = 10) -> float:
     """Mean distance of stated from observed over the bins, weighted by accounts.
 

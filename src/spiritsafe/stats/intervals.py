@@ -15,6 +15,8 @@ import numpy as np
 from spiritsafe.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
@@ -124,6 +126,58 @@ def clopper_pearson(
     if side != "lower" and successes < trials:
         high = float(betaincinv(successes + 1, trials - successes, 1 - error))
     return Interval(successes / trials, low, high)
+
+
+def exact_count(successes: int, drawn: int, population: int, *, confidence: float = 0.95) -> Interval:
+    """Exact interval for how many of a population have a trait, when `drawn` were drawn at random without replacement.
+
+    Never covers less often than it says, and closes on the truth as the whole population is looked at.
+
+    Examples
+    --------
+    >>> exact_count(0, 50, 1000), exact_count(3, 5, 5)
+    (Interval(value=0.0, low=0.0, high=69.0), Interval(value=3.0, low=3.0, high=3.0))
+
+    Source: Konijn (1973), Statistical Theory of Sample Survey Design and Analysis; the hypergeometric tails of Clopper
+    and Pearson's argument.
+    """
+    _check_counts(successes, drawn, confidence)
+    _check_counts(drawn, population, confidence)
+    error = (1 - confidence) / 2
+    least, most = successes, population - (drawn - successes)
+    if not drawn:
+        return Interval(float("nan"), 0.0, float(population))
+    low = least if successes == 0 else _first(least, most, _above(successes, drawn, population, error))
+    # Those without the trait mirror those that have it.
+    fewest = population - most
+    without = drawn - successes
+    other = fewest if without == 0 else _first(fewest, population - least, _above(without, drawn, population, error))
+    return Interval(population * successes / drawn, float(low), float(population - other))
+
+
+def _above(successes: int, drawn: int, population: int, error: float) -> Callable[[int], bool]:
+    return lambda marked: _tail(successes, drawn, marked, population) > error
+
+
+def _first(low: int, high: int, holds: Callable[[int], bool]) -> int:
+    """The smallest number from `low` to `high` of which it holds, given that it holds from some number on."""
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if holds(middle) else (middle + 1, high)
+    return low
+
+
+def _tail(successes: int, drawn: int, marked: int, population: int) -> float:
+    """P(at least so many of the drawn are marked), hypergeometric."""
+    from scipy.special import gammaln
+
+    def choose(of: Any, some: Any) -> Any:
+        return gammaln(of + 1) - gammaln(some + 1) - gammaln(of - some + 1)
+
+    first = max(successes, drawn - (population - marked))
+    found = np.arange(first, min(drawn, marked) + 1, dtype=np.float64)
+    parts = choose(marked, found) + choose(population - marked, drawn - found) - choose(population, drawn)
+    return float(np.exp(parts).sum())
 
 
 def _by_unit(events: Bools, units: NDArray[Any]) -> tuple[Floats, Floats]:
