@@ -29,7 +29,7 @@ from spiritsafe.events.sources import ReadOptions, open_source
 from spiritsafe.events.tables import read_table
 from spiritsafe.links import habitual_phrases, shared_things
 from spiritsafe.pipeline import find_campaigns, sketch_task
-from spiritsafe.proving.recipes import load_recipe
+from spiritsafe.proving.recipes import adjusted, load_recipe
 from spiritsafe.proving.score import score
 from spiritsafe.proving.score_report import score_text
 from spiritsafe.proving.score_scan import load_judged
@@ -40,8 +40,8 @@ from spiritsafe.signals.batch import number_accounts
 from spiritsafe.sketch.intake import take_in
 
 PAGE: Final = Path(__file__).with_suffix(".md")
-FLOOR_SEEDS: Final = (941, 942, 943)
-ALIKE_SEEDS: Final = tuple(range(1041, 1052))
+FLOOR_SEEDS: Final = (961, 962, 963)
+ALIKE_SEEDS: Final = tuple(range(1061, 1072))
 """Seeds that nothing was tuned on: everything was chosen on `floor-dev`, seeds 1 and 2, and `look-alikes`, 11 and 12.
 Seeds 301 to 303 and 401 to 411 were scored once, before members that show nothing but words were let go of groups in
 which fewer than three in four act together: 56 of 32,405 innocents were accused, and of 70,556 none. Seeds 501 to 503
@@ -50,7 +50,8 @@ and 601 to 611 were scored once, before homework counted by exchanges and not by
 none. Seeds 901 to 903 and 1001 to 1011 were scored once with them, before one application's system prompt ceased to be
 a group's own template and five accounts to be enough: 98 of 32,406, 78 of them one application's, and 52 of 69,908.
 Seeds 911 to 913 and 1021 to 1031 were scored before members of whom the scan itself doubted were let go: 12 of 32,219
-and none of 69,796."""
+and none of 69,796. Seeds 941 to 943 and 1041 to 1051 were scored before who joins a group was tested over all who
+could, and before a deadline ceased to be a rhythm: 10 of 32,159, and 5 of 69,310, one class."""
 
 
 def shared(name: str) -> Path | None:
@@ -59,11 +60,9 @@ def shared(name: str) -> Path | None:
     return folder if folder.is_dir() else None
 
 
-def compose(preset: str, seed: int, out: Path, *, scale: float) -> None:
+def compose(preset: str, seed: int, out: Path, *, scale: float = 1.0, accounts: int | None = None) -> None:
     """A world from the shared data's prompts, or from the bundled sample where that is all there is."""
-    recipe = load_recipe(preset)
-    if scale < 1:
-        recipe = load_recipe("demo")
+    recipe = adjusted(load_recipe("demo" if scale < 1 else preset), accounts=accounts)
     prompts, traffic, network = shared("prompts"), shared("traffic"), shared("net")
     compose_world(
         recipe,
@@ -179,8 +178,9 @@ Prompts, client timing and addresses from {data}. The traffic is semi-synthetic:
 prompts, timing and network together. *Accused* means in a group with verdict `campaign`; *grouped* means in a group of
 any verdict. Rules were changed after scorings on other seeds, on which 56 of 32,405 and none of 70,556 innocents were
 accused (seeds 301 to 303, 401 to 411), 11 of 32,055 and 23 of 69,936 (501 to 503, 601 to 611), 98 of 32,406 and 52 of
-69,908 (901 to 903, 1001 to 1011), 12 of 32,219 and none of 69,796 (911 to 913, 1021 to 1031). The figures of the first
-version, on further seeds of the same recipes, are in [the floor](floor.md).
+69,908 (901 to 903, 1001 to 1011), 12 of 32,219 and none of 69,796 (911 to 913, 1021 to 1031), 10 of 32,159 and 5 of
+69,310 (941 to 943, 1041 to 1051). The figures of the first version, on further seeds of the same recipes, are in
+[the floor](floor.md).
 
 ## Every archetype, variant and stealth; sources held out (preset `floor-test`, seeds {floor_seeds})
 

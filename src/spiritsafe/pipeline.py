@@ -44,7 +44,7 @@ from spiritsafe.events.sources import ReadOptions, open_source
 from spiritsafe.events.sources.storage import passed_over
 from spiritsafe.files import scratch_folder, staged_folder
 from spiritsafe.keys import ensure_key, open_keys
-from spiritsafe.links import habitual_phrases, shared_things
+from spiritsafe.links import habitual_phrases, habitual_prefixes, shared_things
 from spiritsafe.links.releases import first_uses, releases
 from spiritsafe.links.rhythm import Window
 from spiritsafe.settings import load_settings
@@ -228,6 +228,8 @@ def _look(intake: Intake, beside: Beside, engine: Engine, tell: Progress, *, see
     phrases = engine.arrow(habitual_phrases(requests, signals))
     tell("links", 1, 2)
     things = engine.arrow(shared_things(requests, signals, accounts))
+    if "prefix_blocks" in intake.observable:
+        things = pa.concat_tables([things, engine.arrow(habitual_prefixes(requests, signals))])
     tell("links", 2, 2)
     table = engine.arrow(signals).sort_by("account")
     attested = _attested(table, beside.attestations, requests, engine)

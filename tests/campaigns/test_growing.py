@@ -103,7 +103,7 @@ def test_only_who_keeps_the_rhythm_joins():
 def test_who_asks_about_the_groups_source_joins_and_who_only_borrowed_its_template_does_not():
     random = np.random.default_rng(4)
     facts, _ = ring(acting=0.0)
-    source = OneSource(160, 1.0, 9.0, 9.0, 1e-6, 0.02, 0.1, np.ones(8, dtype=bool))
+    source = OneSource(160, 1.0, 9.0, 9.0, 1e-6, 0.02, 0.1, np.ones(8, dtype=bool), np.full(8, 20))
     facts = replace(facts, conduct=replace(group().conduct, source=source))
     assert facts.own_template
     asked = asked_by([*from_one_source(random, 9), *each_its_own(random, 3)[1:]])
@@ -112,6 +112,30 @@ def test_who_asks_about_the_groups_source_joins_and_who_only_borrowed_its_templa
     joins = candidates([facts], [SURE], used, scene())
     assert joins[0].tolist() == [8, 9, 10]
     assert grown([facts], joins, seen, scene())[0].accounts.tolist() == list(range(9))
+
+
+def test_one_or_two_prompts_do_not_show_that_somebody_asks_about_the_source():
+    random = np.random.default_rng(4)
+    facts, _ = ring(acting=0.0)
+    source = OneSource(160, 1.0, 9.0, 9.0, 1e-6, 0.02, 0.1, np.ones(8, dtype=bool), np.full(8, 20))
+    facts = replace(facts, conduct=replace(group().conduct, source=source))
+    every = from_one_source(random, 10)
+    asked = asked_by([*every[:8], every[8][:3], every[9][:12]])
+    larger = grown([facts], {0: np.array([8, 9])}, watched([np.array([0])] * 10, asked), scene())
+    assert larger[0].accounts.tolist() == [*range(8), 9]
+
+
+def test_what_every_fiftieth_stranger_does_lets_nobody_in():
+    """One in a hundred strangers keeps a rhythm by chance: the more are held against it, the more must be shown."""
+    random = np.random.default_rng(2)
+    queue = dealt(random, 8, exchanges=20)
+    facts, _ = ring()
+    joined = 0
+    for seed in range(8):
+        others = strangers(np.random.default_rng(100 + seed), 60, exchanges=20)
+        larger = grown([facts], {0: np.arange(8, 68)}, watched([*queue, *others]), scene(accounts=80))
+        joined += len(larger[0].accounts) - 8 if larger else 0
+    assert joined <= 1, f"{joined} of 480 strangers"
 
 
 def test_who_takes_a_banned_members_place_joins_by_one_use_of_the_template():

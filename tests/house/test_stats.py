@@ -27,6 +27,7 @@ from spiritsafe.stats import (
     permutation_p_value,
     permutation_test,
     precision_at_prevalence,
+    rate_ratio,
     recall_at_precision,
     reliability_table,
     roc_auc,
@@ -227,6 +228,24 @@ def test_probability_one_falls_in_the_last_bin_and_two_is_refused():
         brier_score(np.array([2.0]), np.array([True]))
 
 
+@pytest.mark.parametrize(("expected", "other", "ratio"), [(3.0, 40.0, 1.0), (2.0, 100.0, 3.0), (20.0, 20.0, 0.5)])
+def test_the_interval_of_a_ratio_of_rare_rates_covers_it_as_often_as_it_says(expected, other, ratio):
+    rng = np.random.default_rng(7)
+    drawn = rng.poisson([expected * ratio, other], size=(1500, 2))
+    told = [rate_ratio(count, expected, others, other) for count, others in drawn.tolist()]
+    inside = [one.low <= ratio <= one.high for one in told]
+    assert np.mean(inside) >= 0.94  # exact intervals cover at least 0.95; four standard errors of 1,500 draws are 0.02
+
+
+def test_a_ratio_of_rates_turned_round_is_its_inverse_and_no_events_say_nothing():
+    there, back = rate_ratio(4, 10, 9, 30), rate_ratio(9, 30, 4, 10)
+    assert (there.value, there.low, there.high) == pytest.approx((1 / back.value, 1 / back.high, 1 / back.low))
+    nothing, one = rate_ratio(0, 10, 0, 10), rate_ratio(1, 10, 0, 10)
+    assert (nothing.low, nothing.high) == (0, np.inf)
+    assert one.value == one.high == np.inf
+    assert one.low > 0
+
+
 def test_b_cubed_by_hand():
     truth, found = np.array([1, 1, 1, 2, 2]), np.array([8, 8, 9, 9, 9])
     # precision: 1, 1, 1/3, 2/3, 2/3; recall: 2/3, 2/3, 1/3, 1, 1
@@ -245,6 +264,8 @@ def test_b_cubed_agrees_with_its_definition(rows):
     score = b_cubed(truth, found)
     assert score.precision == pytest.approx((both / same_found.sum(axis=1)).mean())
     assert score.recall == pytest.approx((both / same_truth.sum(axis=1)).mean())
+    some = b_cubed(truth, found, of=truth == truth[0])
+    assert some.recall == pytest.approx((both / same_truth.sum(axis=1))[truth == truth[0]].mean())
 
 
 @settings(max_examples=50, deadline=None)

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pytest
 
 from spiritsafe.engine import open_engine
-from spiritsafe.links import habitual_phrases, shared_things
+from spiritsafe.links import habitual_phrases, habitual_prefixes, shared_things
+from spiritsafe.links.phrases import PREFIX_DEPTHS
 from spiritsafe.signals import TACTICS, account_signals, text_tactics
 from spiritsafe.signals.batch import number_accounts
 from spiritsafe.sketch.model import sketches_schema
@@ -66,6 +67,36 @@ def test_a_phrase_said_twice_is_no_habit_and_one_in_a_hundred_is_none_either(eng
     rows += [{"account_id": who, "phrases": [2] if n < 3 else [100 + n]} for who in ("c", "d") for n in range(300)]
     requests, signals = numbered(engine, rows)
     assert engine.arrow(habitual_phrases(requests, signals, most_share=1)).num_rows == 0
+
+
+def test_beginnings_are_those_of_the_slow_way(engine):
+    rng = random.Random(6)
+    # Chains that go on alike for a while and then apart; an account in four logs none.
+    rows: list[dict[str, Any]] = []
+    for _ in range(1_500):
+        who = rng.randrange(16)
+        common, depth = who // 4, rng.randrange(1, 20)
+        chain = [common * 1_000 + place if place < 5 else rng.randrange(10_000, 10_040) for place in range(depth)]
+        rows.append({"account_id": f"a{who:02d}", "prefix_blocks": None if who % 4 == 3 else chain})
+    requests, signals = numbered(engine, rows)
+    said: Counter[tuple[object, object]] = Counter()
+    sizes: Counter[object] = Counter()
+    for row in rows:
+        sizes[row["account_id"]] += 1
+        said.update(
+            (row["account_id"], row["prefix_blocks"][k]) for k in PREFIX_DEPTHS if k < len(row["prefix_blocks"] or ())
+        )
+    habits = {pair for pair, count in said.items() if count >= 3 and count >= 0.02 * sizes[pair[0]]}
+    holders = Counter(block for _, block in habits)
+    slow = {(who, str(what), said[who, what], holders[what], 12) for who, what in habits if 2 <= holders[what] <= 4}
+
+    found = engine.arrow(habitual_prefixes(requests, signals, most_share=0.35)).to_pylist()
+    ids = dict(engine.arrow(signals.select("account", "account_id")).to_pandas().values.tolist())
+    fast = {(ids[row["account"]], row["value"], row["requests"], row["holders"], row["observed"]) for row in found}
+    assert fast == slow
+    assert {row["thing"] for row in found} == {"prefix_block"}
+    assert {"1000", "1001", "1003"} <= {row["value"] for row in found}
+    assert "1002" not in {row["value"] for row in found}, "the third block is not looked at"
 
 
 def test_a_popular_value_is_not_even_listed_and_a_rare_one_is(engine):

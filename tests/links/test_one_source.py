@@ -55,7 +55,7 @@ def test_where_all_who_come_near_ask_alike_it_is_the_language():
     found = one_source(asked, 12, Outsiders.of(asked_by(strangers(random, alike=2, near=0, others=98))))
     assert found is not None
     assert found.outside <= 1 / 17
-    assert found.near == pytest.approx(3 / 4)
+    assert found.near == pytest.approx(3 / 5)
     assert not found.theirs
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spiritsafe.links.rhythm import DAY_S, LAGS_S, Strangers, Window, keeping_time, meetings
+from spiritsafe.links.rhythm import DAY_S, LAGS_S, Strangers, Window, common_days, keeping_time, meetings
 from spiritsafe.stats import uniform_check
 from tests.links.timelines import DAYS, WINDOW, bursts, dealt, lines, strangers
 
@@ -41,13 +41,46 @@ def test_strangers_with_the_same_office_hours_do_not():
     assert found.p_value > 0.01
 
 
-def test_a_deadline_that_all_work_towards_is_a_common_rhythm():
-    """Documented, not wanted: who shares a deadline does act together. Extraction is another question."""
+def before_a_deadline(random, accounts):
+    """People who work alone in the evenings before one day, more the nearer it comes."""
+    every = []
+    for _ in range(accounts):
+        count = int(random.integers(4, 20))
+        day = np.maximum(9 - np.floor(random.exponential(random.uniform(0.3, 2), count)), 0)
+        begins, sizes = day * DAY_S + random.normal(20, 2.5, count) * 3600, random.integers(1, 4, count)
+        at_s = np.repeat(begins, sizes) + random.uniform(0, 600, int(sizes.sum()))
+        every.append(np.sort(np.clip(at_s, 0, DAYS * DAY_S - 1)).astype(np.int64))
+    return every
+
+
+def test_a_deadline_that_all_work_towards_is_no_common_rhythm():
+    both = []
+    for seed in range(60):
+        random = np.random.default_rng(2_000 + seed)
+        found = meetings(lines(before_a_deadline(random, int(random.integers(6, 24)))), WINDOW, seed=seed)
+        assert found is not None
+        both.append((found.p_value, found.no_deadline_p_value))
+    days_moved, told = np.array(both).T
+    assert np.mean(days_moved <= 0.01) > 0.5  # days in common are no chance
+    # 60 tests at one in twenty: more than eight have a probability below one in a hundred.
+    assert (told <= 0.05).sum() <= 8
+    assert (told <= 0.001).sum() == 0
+
+
+def test_one_queue_keeps_its_rhythm_within_the_days_however_few():
     random = np.random.default_rng(4)
-    late = [np.sort(random.normal(9 * DAY_S, DAY_S / 2, 20)).astype(np.int64) for _ in range(12)]
-    found = meetings(lines(late), WINDOW, seed=0)
+    times = [one // 7 + 3 * DAY_S for one in dealt(random, 12)]  # two weeks in two days
+    found = meetings(lines(times), WINDOW, seed=0)
     assert found is not None
-    assert found.p_value < 0.01
+    assert found.within_p_value is not None
+    assert found.no_deadline_p_value < 0.001
+
+
+def test_days_are_counted_alike_for_each_account():
+    everyday, once = np.arange(0, 8) * DAY_S, np.zeros(1000, dtype=np.int64)
+    assert common_days(lines([everyday])) == pytest.approx(8)
+    assert common_days(lines([once, once + DAY_S])) == pytest.approx(2)
+    assert common_days(lines([everyday, once])) == pytest.approx(1 / (((1 + 1 / 8) / 2) ** 2 + 7 / 16**2))
 
 
 def test_moving_everybody_together_changes_nothing():

@@ -13,7 +13,7 @@ from spiritsafe.campaigns import exchanges as campaign_exchanges
 from spiritsafe.engine import Engine, epoch_s, open_engine
 from spiritsafe.events.model import ACCOUNTS, ACTIONS, REQUESTS, UTC_US, Shard
 from spiritsafe.links import actions as acts
-from spiritsafe.links import habitual_phrases, shared_things
+from spiritsafe.links import habitual_phrases, habitual_prefixes, shared_things
 from spiritsafe.links.releases import first_uses
 from spiritsafe.signals import TACTICS, account_signals, text_tactics
 from spiritsafe.signals.batch import number_accounts
@@ -76,6 +76,11 @@ def log(rows: int = 900, accounts: int = 40) -> pa.Table:
                 "organization_id": rng.choice([None, "org-1"]) if account < 5 else None,
                 "organization_verified": account < 3 or None,
                 "system_prompt": rng.choice(["You are terse.", None]) if account % 2 else None,
+                "assistant_prefill": "Sure, here it is" if account % 5 == 0 else None,
+                "tool_schema_hash": account // 2 if account % 3 else None,
+                "prefix_blocks": [account % 4, account % 8 + 10, row]
+                if account % 6
+                else rng.choice((None, list[int]())),
                 "conversation_id": rng.choice([None, f"c{account // 3}-{rng.randrange(6)}"]),
                 "turn": rng.choice([None, 0, 1]),
             }
@@ -155,15 +160,15 @@ def templates(requests, engine: Engine) -> pa.Table:
 
 
 def evidence_values(phrases: pa.Table) -> pa.Table:
-    """Values whose events are looked for: a few phrases, an address and a client."""
+    """Values whose events are looked for: a few phrases, an address, a client, tools and a beginning."""
     first = phrases.sort_by([("phrase", "ascending"), ("account", "ascending")]).slice(0, 12)
     return pa.table(
         {
-            "campaign_id": ["c-1"] * (first.num_rows + 2),
-            "kind": ["content"] * first.num_rows + ["infrastructure"] * 2,
-            "thing": ["phrase"] * first.num_rows + ["client_ip", "ja4"],
-            "value": [str(v) for v in first["phrase"].to_pylist()] + ["192.0.2.0", "t13d1516h2_a"],
-            "account": pa.array([*first["account"].to_pylist(), 1, 1], pa.int64()),
+            "campaign_id": ["c-1"] * (first.num_rows + 4),
+            "kind": ["content"] * first.num_rows + ["infrastructure"] * 2 + ["content"] * 2,
+            "thing": ["phrase"] * first.num_rows + ["client_ip", "ja4", "tool_schema_hash", "prefix_block"],
+            "value": [str(v) for v in first["phrase"].to_pylist()] + ["192.0.2.0", "t13d1516h2_a", "1", "13"],
+            "account": pa.array([*first["account"].to_pylist(), 1, 1, 2, 3], pa.int64()),
         }
     )
 
@@ -211,6 +216,7 @@ def path(name: str) -> dict[str, list[dict[str, object]]]:
             "signals without accounts": alone,
             "phrases": phrases,
             "things": shared_things(requests, signals, accounts, most_share=1),
+            "prefixes": habitual_prefixes(requests, signals, most_share=1),
             "acts of accounts": campaign_events.acts(requests, members.select("account"), most=3),
             "asked": campaign_events.asked(requests, members.select("account"), most=3),
             "habits": campaign_exchanges.habits(work),
@@ -253,6 +259,7 @@ def both():
         "signals without accounts",
         "phrases",
         "things",
+        "prefixes",
         "exchanges",
         "acts of accounts",
         "asked",
@@ -337,3 +344,10 @@ def test_evidence_comes_in_one_order_on_either_engine(name):
         kept = engine.keep(engine.table(pa.Table.from_pylist(made), "made"), "kept")
         told = engine.arrow(campaign_events.in_order(kept)).to_pylist()
     assert [(row["value"], row["time"]) for row in told] == sorted((row["value"], row["time"]) for row in made)
+
+
+@pytest.mark.parametrize("name", ["duckdb", "spark"])
+def test_a_hash_beside_a_null_keeps_its_last_bits(name):
+    rows = pa.table({"hash": pa.array([4_370_717_341_451_934_301, None], pa.int64())})
+    with open_engine(name, Options()) as engine:
+        assert engine.arrow(engine.table(rows, "rows")).sort_by("hash").equals(rows)

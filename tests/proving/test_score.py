@@ -2,13 +2,10 @@
 
 import json
 import shutil
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
@@ -18,95 +15,7 @@ from spiritsafe.proving.score import Scorecard, score
 from spiritsafe.proving.score_report import percent, score_text
 from spiritsafe.proving.score_scan import ScanError, load_judged
 from spiritsafe.proving.score_truth import SameWorldError, WorldError
-
-HOUR_US = 3_600_000_000
-START_US = 486_111 * HOUR_US
-
-
-def account(name: str, **truth: Any) -> dict[str, Any]:
-    """An innocent developer with an organisation of its own, unless told otherwise."""
-    usual = {
-        "operator_id": f"op-{name}",
-        "operator_kind": "developer",
-        "independent_unit": f"unit-{name}",
-        "campaign_id": None,
-        "archetype": None,
-        "variant": None,
-        "stealth": None,
-        "language": "en",
-        "country": "DE",
-        "vpn": False,
-        "mixed": False,
-    }
-    return {"account_id": name} | usual | truth
-
-
-def spy(name: str, campaign: str = "c1", **truth: Any) -> dict[str, Any]:
-    """An account of a campaign."""
-    guilty = {"campaign_id": campaign, "archetype": "A", "variant": "plain", "stealth": 1, "operator_kind": "campaign"}
-    one = {"operator_id": f"op-{campaign}", "independent_unit": f"unit-{campaign}"}
-    return account(name, **(guilty | one | truth))
-
-
-def write_world(folder: Path, accounts: list[dict[str, Any]], exchanges: list[tuple[str, str | None, int]]) -> Path:
-    """`exchanges` are (account, campaign that sent it, hour)."""
-    (folder / "truth").mkdir(parents=True)
-    schema = pa.schema([(name, pa.string()) for name in account("x") if name not in {"stealth", "vpn", "mixed"}])
-    schema = schema.append(pa.field("stealth", pa.int8())).append(pa.field("vpn", pa.bool_()))
-    truth = pa.Table.from_pylist(accounts, schema=schema.append(pa.field("mixed", pa.bool_())))
-    pq.write_table(truth, folder / "truth" / "accounts.parquet")
-    ids = [f"e{number}" for number in range(len(exchanges))]
-    sent = {"event_id": ids, "account_id": [a for a, _, _ in exchanges]}
-    campaigns = pa.array([c for _, c, _ in exchanges], pa.string())
-    pq.write_table(pa.table({**sent, "campaign_id": campaigns}), folder / "truth" / "exchanges.parquet")
-    times = pa.array([START_US + hour * HOUR_US + 1 for _, _, hour in exchanges], pa.timestamp("us", tz="UTC"))
-    pq.write_table(pa.table({**sent, "time": times}), folder / "requests.parquet")
-    return folder
-
-
-def write_scan(
-    folder: Path,
-    groups: list[tuple[str, str, list[str]]],
-    *,
-    probability: dict[str, float] | None = None,
-    exchanges: list[str] | None = None,
-) -> Path:
-    """`groups` are (id, verdict, accounts); `exchanges` are the flagged events."""
-    folder.mkdir(parents=True)
-    columns = list(zip(*groups, strict=True)) or [(), (), ()]
-    types = [pa.string(), pa.string(), pa.list_(pa.string())]
-    names = ["group_id", "verdict", "account_ids"]
-    pq.write_table(
-        pa.table([pa.array(c, t) for c, t in zip(columns, types, strict=True)], names), folder / "groups.parquet"
-    )
-    accused = [(group, one) for group, verdict, members in groups if verdict == "campaign" for one in members]
-    stated = [(probability or {}).get(one, 0.9) for _, one in accused]
-    members = {
-        "campaign_id": pa.array([group for group, _ in accused], pa.string()),
-        "account_id": pa.array([one for _, one in accused], pa.string()),
-        "probability": pa.array(stated, pa.float64()),
-    }
-    pq.write_table(pa.table(members), folder / "members.parquet")
-    flagged = exchanges or []
-    table = {"event_id": pa.array(flagged, pa.string()), "probability": pa.array([0.9] * len(flagged), pa.float64())}
-    pq.write_table(pa.table(table), folder / "exchanges.parquet")
-    return folder
-
-
-def card(world: Path, scan: Path, **options: Any) -> Scorecard:
-    return score(load_judged([(world, scan)]), **options)
-
-
-def small_world(folder: Path, *, country: str = "DE", seed: int | None = None) -> Path:
-    """Two campaigns of four, a company of four keys and eight developers, all of one country."""
-    spies = [spy(f"s{i}") for i in range(4)] + [spy(f"t{i}", "c2", archetype="E", stealth=2) for i in range(4)]
-    company = {"operator_id": "acme", "independent_unit": "acme", "operator_kind": "company_verified"}
-    people = [account(f"k{i}", **company) for i in range(4)] + [account(f"d{i}") for i in range(8)]
-    exchanges = [(one["account_id"], one["campaign_id"], hour) for one in spies + people for hour in range(3)]
-    world = write_world(folder, [one | {"country": country} for one in spies + people], exchanges)
-    if seed is not None:
-        (world / "truth" / "world.json").write_text(json.dumps({"schema": "world/1.0", "seed": seed}))
-    return world
+from tests.proving.scored import account, card, small_world, spy, write_scan, write_world
 
 
 @pytest.fixture
@@ -198,6 +107,18 @@ def test_grouping_is_judged_by_b_cubed_with_the_unflagged_alone(small):
     assert found.grouping_accused.precision == pytest.approx(np.mean(shares))
     recalls = [3 / 4] * 3 + [1] + [1] * 4 + [1 / 4] * 5
     assert found.grouping_accused.recall == pytest.approx(np.mean(recalls))
+    levels = {level: (one.precision, one.recall) for level, one in found.grouping_by_stealth}
+    assert levels == {"1": pytest.approx(((3 * 3 / 4 + 1) / 4, (3 * 3 / 4 + 1 / 4) / 4)), "2": (1.0, 1 / 4)}
+
+
+def test_an_account_of_many_exchanges_counts_for_as_many(tmp_path):
+    spies = [spy(f"s{i}") for i in range(4)]
+    sent: list[tuple[str, str | None, int]] = [("s0", "c1", hour) for hour in range(7)]
+    sent += [(f"s{i}", "c1", 0) for i in range(1, 4)] + [("s1", None, 1), ("d", None, 0)]
+    world = write_world(tmp_path / "w", [*spies, account("d")], sent)
+    found = card(world, write_scan(tmp_path / "s", [("g", "campaign", ["s0", "s1", "d"])]))
+    assert (found.recall.accused.value, found.recall.exchanges_accused.value) == (0.5, 0.8)
+    assert "80.0%" in score_text(found)
 
 
 def test_probability_is_right_only_in_a_group_of_ones_own_campaign(tmp_path):
@@ -252,6 +173,26 @@ def test_an_unlucky_country_is_told_with_its_null(tmp_path):
     text = score_text(found)
     assert "null: whether an account is flagged has nothing to do with its country, among accounts of one kind" in text
     assert "CN 1" in text
+    rates = {row.name: row for row in tests["country", "accused"].rates}
+    assert rates["CN"].organisations_flagged == rates["CN"].flagged == 30
+    assert (rates["CN"].ratio, rates["CN"].ratio_high) == (None, None)
+    assert rates["CN"].ratio_low > 1.5
+    assert tests["country", "accused"].beyond == ("CN",)
+    assert "shown beyond 1.5: CN" in text
+
+
+def test_an_organisation_of_many_accounts_is_one_when_labels_are_compared(tmp_path):
+    company = {"operator_id": "acme", "independent_unit": "acme", "country": "CN"}
+    people = [account(f"k{i}", **company) for i in range(40)]
+    people += [account(f"d{i}", country="CN" if i < 30 else "DE") for i in range(60)]
+    world = write_world(tmp_path / "w", [*people, spy("s")], [("s", "c1", 0)])
+    found = card(world, write_scan(tmp_path / "s", [("g", "campaign", [f"k{i}" for i in range(40)] + ["d59"])]))
+    (row,) = [row for row in found.equality if (row.label, row.outcome) == ("country", "accused")]
+    china = {rate.name: rate for rate in row.rates}["CN"]
+    assert (china.accounts, china.flagged, china.organisations, china.organisations_flagged) == (70, 40, 31, 1)
+    assert china.ratio_high is not None
+    assert china.ratio_low < 1 < china.ratio_high
+    assert row.beyond == ()
 
 
 def test_worlds_of_several_seeds_are_pooled_without_mixing_their_names(small, tmp_path):
@@ -333,7 +274,7 @@ def test_the_command_pools_pairs_and_scores_several_scans_apart(small, tmp_path)
     assert [json.loads(line)["recall"]["accused"]["value"] for line in apart] == [3 / 8, 0.0]
     pooled = run(world, scan, "--pair", f"{other}:{blind}", "--json").stdout.splitlines()
     assert [json.loads(line)["recall"]["accused"]["value"] for line in pooled] == [3 / 16]
-    assert msgspec.json.decode(pooled[0], type=Scorecard).schema == "score/1.0"
+    assert msgspec.json.decode(pooled[0], type=Scorecard).schema == "score/1.1"
     assert isinstance(run("--pair", f"{world}:{scan}", "--pair", f"{world}:{scan}").exception, SameWorldError)
 
 

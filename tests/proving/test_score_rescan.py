@@ -18,8 +18,8 @@ from spiritsafe.proving.score_exchanges import first_flags
 from spiritsafe.proving.score_rescan import scanner
 from spiritsafe.proving.score_scan import ScanError
 from tests.proving.own_log import DAY_US, START_US, write_log
-from tests.proving.test_score import HOUR_US, account, small_world, spy, write_scan, write_world
-from tests.proving.test_score import START_US as COMPOSED_US
+from tests.proving.scored import HOUR_US, account, small_world, spy, write_scan, write_world
+from tests.proving.scored import START_US as COMPOSED_US
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,11 @@
 """Sketches instead of a log: where they lie, and what a rewritten one says of itself."""
 
+import io
+
 import fsspec
 import pyarrow.parquet as pq
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from spiritsafe.events.pseudonyms import Naming, naming_of
 from spiritsafe.pipeline import find_campaigns, write_sketch_file
@@ -21,8 +24,20 @@ def sketches(tmp_path_factory):
     return folder / "sketches.parquet"
 
 
-def test_sketches_in_an_object_store_are_read_like_those_on_disk(sketches, tmp_path):
-    fsspec.filesystem("memory").pipe("/day/sketches.parquet", sketches.read_bytes())
+@pytest.fixture
+def store(monkeypatch):
+    """Of fsspec's memory every reader gets the same handle; a store gives each its own, as Arrow's threads need."""
+    shared = MemoryFileSystem._open
+
+    def own(self, path, mode="rb", **options):
+        return io.BytesIO(self.store[path].getvalue()) if mode == "rb" else shared(self, path, mode, **options)
+
+    monkeypatch.setattr(MemoryFileSystem, "_open", own)
+    return fsspec.filesystem("memory")
+
+
+def test_sketches_in_an_object_store_are_read_like_those_on_disk(sketches, tmp_path, store):
+    store.pipe("/day/sketches.parquet", sketches.read_bytes())
     settings = load_settings({"home": sketches.parent / "home", "workers": 1})
     found = [
         find_campaigns(where, out=tmp_path / name, settings=settings).run

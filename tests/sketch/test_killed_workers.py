@@ -1,14 +1,17 @@
 """A process that reads and sketches is killed, as the system does when memory runs out."""
 
+import errno
 import os
 import signal
 import threading
 import time
+from collections.abc import Sequence
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 import pytest
 
+from spiritsafe.events.model import Shard
 from spiritsafe.events.sources import ReadOptions, open_source
 from spiritsafe.sketch.model import SketchParameters
 from spiritsafe.sketch.table import SketchTask, WorkerKilledError, write_sketches
@@ -26,26 +29,42 @@ def kill_the_first_worker() -> None:
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize("another_is_starting", [False, True])
-def test_a_killed_worker_is_a_matter_of_the_machine_and_not_a_bug(tmp_path, monkeypatch, another_is_starting):
+def two_files(folder: Path) -> tuple[Sequence[Shard], SketchTask]:
+    for name in ("a", "b"):
+        (folder / name).mkdir()
+        write(folder / name, rows(requests=300))
+    source = open_source([folder / name / "requests.parquet" for name in ("a", "b")], ReadOptions())
+    return source.shards, SketchTask(ReadOptions(), SketchParameters(key=b"k" * 32, key_id="test"), folder / "out")
+
+
+@pytest.mark.parametrize("another", ["is not needed", "has just begun", "is about to begin"])
+def test_a_killed_worker_is_a_matter_of_the_machine_and_not_a_bug(tmp_path, monkeypatch, another):
     begin, begun = SpawnProcess.start, []
 
     def start(process):
+        begun.append(process)
+        if len(begun) == 2 and another == "is about to begin":
+            time.sleep(3)  # the pool breaks meanwhile and closes the queue that this one is to be given
         begin(process)
-        begun.append(process.pid)
-        if another_is_starting and len(begun) == 2:
+        if len(begun) == 2 and another == "has just begun":
             time.sleep(1)  # the pool breaks meanwhile, and does not know of this one yet
 
     monkeypatch.setattr(SpawnProcess, "start", start)
-    for name in ("a", "b"):
-        (tmp_path / name).mkdir()
-        write(tmp_path / name, rows(requests=300))
-    source = open_source([tmp_path / name / "requests.parquet" for name in ("a", "b")], ReadOptions())
-    task = SketchTask(ReadOptions(), SketchParameters(key=b"k" * 32, key_id="test"), tmp_path / "out")
+    shards, task = two_files(tmp_path)
     killer = threading.Thread(target=kill_the_first_worker)
     killer.start()
     with pytest.raises(WorkerKilledError, match="memory") as caught:
-        write_sketches(source.shards, task, workers=2)
+        write_sketches(shards, task, workers=2)
     killer.join()
     assert caught.value.exit_code == 5
     assert "--workers" in caught.value.hint
+
+
+def test_no_memory_for_a_worker_is_a_matter_of_the_machine_too(tmp_path, monkeypatch):
+    def start(process):
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    monkeypatch.setattr(SpawnProcess, "start", start)
+    shards, task = two_files(tmp_path)
+    with pytest.raises(WorkerKilledError, match="memory"):
+        write_sketches(shards, task, workers=2)

@@ -62,7 +62,8 @@ def _met(met: Meetings, facts: GroupFacts) -> Evidence:
         ),
         bits=_bits(facts, EvidenceKind.TIMING),
         accounts=with_it,
-        rarity=f"{_count(met.expected[at])} times by chance, each timeline moved by days of its own",
+        rarity=f"{_count(met.expected[at])} times by chance, each timeline moved by days of its own"
+        + ("; hardly more than one deadline explains" if met.no_deadline_p_value > LEVEL else ""),
         innocent_explanation="one deadline, one queue of one company, one service that all of them use",
     )
 

@@ -22,6 +22,7 @@ from spiritsafe.campaigns.significance import significant
 from spiritsafe.campaigns.tying import Found
 from spiritsafe.links.lifecycle import in_the_chain, succession
 from spiritsafe.links.rhythm import keeping_time
+from spiritsafe.stats.hypotheses import benjamini_hochberg
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -54,8 +55,13 @@ REQUESTS: Final = 2
 TOGETHER_SHARE: Final = 0.75
 """So many of a group's members must keep its rhythm: only then is who does not keep it no member."""
 
-JOINING_P: Final = 0.01
-"""And so must whoever joins: at most one in a hundred strangers that use the template is drawn in by chance."""
+JOINING_Q: Final = 0.01
+"""And so must whoever joins: of those who do by this evidence at most one in a hundred is expected to be a stranger,
+however many strangers use the template (Benjamini & Hochberg 1995, over the candidates of a group)."""
+
+SOURCE_INSTANCES: Final = 4
+"""Who joins by asking about a group's source has sent so many instances of its template. Of strangers that one or two
+prompts let join, most were wrong; three in four of those wrongly drawn in had sent three at most."""
 
 
 def templates(facts: Sequence[GroupFacts]) -> pa.Table:
@@ -66,6 +72,8 @@ def templates(facts: Sequence[GroupFacts]) -> pa.Table:
         wanted = CORE_SHARE * len(one.accounts)
         core = [value for value in one.shared if value.kind == EvidenceKind.CONTENT and len(value.members) >= wanted]
         for value in core[:CORE_PHRASES]:
+            if value.thing not in {"phrase", "system_prompt_hash"}:
+                continue
             is_phrase = value.thing == "phrase"
             rows.append((number, int(value.label) if is_phrase else None, None if is_phrase else int(value.label)))
     names = ("number", "phrase", "system_prompt_hash")
@@ -157,7 +165,8 @@ def grown(facts: Sequence[GroupFacts], joins: Mapping[int, Ints], watched: Watch
         if _acts_together(group):
             others, _ = watched.acts.lines(group.accounts, beginning=True)
             lines, _ = watched.acts.lines(accounts, beginning=True)
-            fits |= keeping_time(lines, others, scene.window, seed=scene.seed + number) <= JOINING_P
+            p_values = keeping_time(lines, others, scene.window, seed=scene.seed + number, strangers=watched.usual)
+            fits |= benjamini_hochberg(p_values) <= JOINING_Q
         if _asks_together(group):
             fits |= _of_the_source(group, accounts, watched)
         fits |= _in_the_chain(group, accounts, scene)
@@ -198,7 +207,9 @@ def _of_the_source(group: GroupFacts, accounts: Ints, watched: Watched) -> NDArr
     every = np.sort(np.append(group.accounts, accounts))
     found = source_of(group, every, watched)
     fits: NDArray[np.bool_] = np.zeros(len(accounts), dtype=bool)
-    return fits if found is None else found.members[np.isin(every, accounts)]
+    if found is None:
+        return fits
+    return (found.members & (found.instances >= SOURCE_INSTANCES))[np.isin(every, accounts)]
 
 
 def with_template_bits(facts: Sequence[GroupFacts], numbers: Sequence[int], users: pa.Table) -> list[GroupFacts]:

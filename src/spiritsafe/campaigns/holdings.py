@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from spiritsafe.links.infrastructure import ACCOUNT_THINGS, REQUEST_THINGS
+from spiritsafe.links.phrases import PREFIX_BLOCK
 from spiritsafe.links.weights import rarity_bits
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 TYING_BITS: Final = 4.0
 """A value ties its holders from 16 : 1 on: fewer than one account in 17 may hold it."""
 
-_KINDS: Final = {"phrase": "content"} | REQUEST_THINGS | ACCOUNT_THINGS
+_KINDS: Final = {"phrase": "content", PREFIX_BLOCK: "content"} | REQUEST_THINGS | ACCOUNT_THINGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def weigh(phrases: pa.Table, things: pa.Table, *, exchanges: Ints, tying_bits: f
     phrases
         As `links.habitual_phrases` computes it.
     things
-        As `links.shared_things` computes it.
+        As `links.shared_things` and `links.habitual_prefixes` compute them.
     exchanges
         Shape (accounts,). How many exchanges each account of the log has.
     tying_bits

@@ -95,5 +95,7 @@ def _conduct(conduct: Conduct, keep: Bools) -> Conduct:
         move=None if moved is None else replace(moved, members=moved.members[keep]),
         succession=None if follows is None else replace(follows, members=follows.members[keep]),
         burst=None if opened is None else replace(opened, members=opened.members[keep]),
-        source=None if source is None else replace(source, members=source.members[keep]),
+        source=None
+        if source is None
+        else replace(source, members=source.members[keep], instances=source.instances[keep]),
     )

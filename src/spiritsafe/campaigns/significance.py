@@ -60,7 +60,10 @@ def made_tests(facts: GroupFacts) -> tuple[Tested, ...]:
     if conduct is None:
         return ()
     made: dict[EvidenceKind, list[float]] = {kind: [] for kind in SHARES}
-    made[EvidenceKind.TIMING] += [one.p_value for one in (conduct.meetings, conduct.move) if one is not None]
+    if conduct.meetings is not None:
+        made[EvidenceKind.TIMING].append(conduct.meetings.no_deadline_p_value)
+    if conduct.move is not None:
+        made[EvidenceKind.TIMING].append(conduct.move.p_value)
     made[EvidenceKind.LIFECYCLE] += [one.p_value for one in (conduct.succession, conduct.burst) if one is not None]
     dealt = conduct.dealing
     if dealt is not None and dealt.p_value is not None and dealt.repeats:

@@ -37,9 +37,11 @@ TEMPLATE_PHRASES: Final = 3
 EMPHASIS: Final = 3
 """How much more whole templates tie than halves: a tie weighs its similarity to this power."""
 
-SYSTEM_PROMPT_PHRASES: Final = 8.0
-"""A system prompt counts as so many phrases: it is a sentence or more, and known by one hash. It counts from
-`GROUP_MINIMUM` accounts on; that two or three have one in common is chance, since ordinary ones come up again."""
+LONG_THINGS: Final = ("system_prompt_hash", "tool_schema_hash")
+LONG_PHRASES: Final = 8.0
+"""A system prompt, and the tools that are offered, count as so many phrases: each is a sentence or more, and known by
+one hash. They count from `GROUP_MINIMUM` accounts on; that two or three have one in common is chance, since ordinary
+ones come up again."""
 
 CONVERSATIONS: Final = 2
 """Conversations in common that tie two accounts as much as anything can. One ties half as much: it may be an id that
@@ -151,9 +153,9 @@ def _same_template(holdings: Holdings) -> tuple[Ints, Floats]:
     """
     said = holdings.of_kind(EvidenceKind.CONTENT)
     accounts = holdings.accounts
-    leads = np.array([thing == "system_prompt_hash" for thing in holdings.things], dtype=bool)
+    leads = np.array([thing in LONG_THINGS for thing in holdings.things], dtype=bool)
     held_by = np.bincount(holdings.value, minlength=len(holdings.things))
-    worth = np.where(leads & (held_by >= GROUP_MINIMUM), SYSTEM_PROMPT_PHRASES, 1.0)
+    worth = np.where(leads & (held_by >= GROUP_MINIMUM), LONG_PHRASES, 1.0)
     pairs, _ = neighbours(holdings, said, accounts)
     if not len(pairs):
         return pairs, np.empty(0)

@@ -12,17 +12,20 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from spiritsafe.links.infrastructure import shared_things
-    from spiritsafe.links.phrases import habitual_phrases
+    from spiritsafe.links.phrases import habitual_phrases, habitual_prefixes
     from spiritsafe.links.weights import chance_of_sharing, match_weight, rarity_bits
 
 _HOMES = {
     "shared_things": "infrastructure",
     "habitual_phrases": "phrases",
+    "habitual_prefixes": "phrases",
     "chance_of_sharing": "weights",
     "match_weight": "weights",
     "rarity_bits": "weights",
 }
-__all__ = ["chance_of_sharing", "habitual_phrases", "match_weight", "rarity_bits", "shared_things"]
+__all__ = [
+    "chance_of_sharing", "habitual_phrases", "habitual_prefixes", "match_weight", "rarity_bits", "shared_things",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> object:

@@ -97,12 +97,12 @@ class Outsiders:
     def fitting(self, source: Source) -> tuple[float, float]:
         """Share of the strangers that ask about a source, and their share of those who come near it.
 
-        One more than seen is counted, so that few strangers prove nothing. A member that nobody found counts as a
-        stranger, which can only make the source look less theirs.
+        One more than seen is counted, of one more stranger and of three more who come near, so that few prove nothing.
+        A member that nobody found counts as a stranger, which can only make the source look less theirs.
         """
         low, high = (np.searchsorted(self.phrase, source.phrases, side=side) for side in ("left", "right"))
         who = self.account[ranges(low, high - low)]
         seen = np.bincount(who, weights=np.repeat(source.weights, high - low), minlength=len(self.prompts))
         alike = seen / np.maximum(source.each * self.prompts, 1e-12)
         fits, near = int((alike >= FITS).sum()), int((alike >= NEAR).sum())
-        return (fits + 1) / (len(self.prompts) + 1), (fits + 1) / (near + 2)
+        return (fits + 1) / (len(self.prompts) + 1), (fits + 1) / (near + 3)

@@ -1,4 +1,4 @@
-"""Things that accounts share: addresses, client builds, means of payment, organisations, system prompts, conversations.
+"""Things that accounts share: addresses, client builds, means of payment, organisations, system prompts, tools.
 
 A shared address, SDK or cloud is common and says little; how little is read off this log, not off a list.
 A value that ten thousand accounts hold costs ten thousand rows and weighs next to nothing. Comes from
@@ -20,6 +20,8 @@ REQUEST_THINGS: Final = {
     "http2_fingerprint": "infrastructure",
     "user_agent": "infrastructure",
     "system_prompt_hash": "content",
+    "tool_schema_hash": "content",
+    "assistant_prefill_hash": "content",
     "conversation_id": "work",
 }
 ACCOUNT_THINGS: Final = {

@@ -67,8 +67,8 @@ MEMBERS_FIT: Final = 0.75
 """An account is shown to ask about the source when it resembles the others three quarters as much as one source would
 make it. Strangers are held to less (`asked.FITS`): both err on the side of whoever is looked at."""
 
-NEAR_SHARE: Final = 0.5
-"""Where half of the strangers who come near a source ask about it as its members do, it is the language, or the
+NEAR_SHARE: Final = 1 / 3
+"""Where a third of the strangers who come near a source ask about it as its members do, it is the language, or the
 subject, that makes them alike."""
 
 PROBABILITY_MINIMUM: Final = 1e-6
@@ -82,8 +82,9 @@ class OneSource:
     `alike` is Morisita's index: resemblance of prompts of two accounts over that of prompts of one account. 1 is one
     source, 0 are sources that have nothing in common. `prompts` were compared, and `inside` resemblances within
     accounts were found where one source leads to expect `expected`. `p_value` has the null that `alike` is a third at
-    most. `outside` is the share of strangers that ask about the same, `near` that of strangers who come near it; one
-    more than seen is counted in both.
+    most. `outside` is the share of strangers that ask about the same, `near` that of strangers who come near it; more
+    than seen are counted in both (`asked.Outsiders.fitting`). `instances` has shape (members,): how many prompts of
+    each could be looked at.
     """
 
     prompts: int
@@ -94,6 +95,7 @@ class OneSource:
     outside: float
     near: float
     members: Bools
+    instances: Ints
 
     @property
     def theirs(self) -> bool:
@@ -160,6 +162,7 @@ def one_source(asked: Asked, members: int, outsiders: Outsiders) -> OneSource | 
         outside=outside,
         near=near,
         members=kept.fitting(asked.account, parted, core),
+        instances=np.bincount(asked.account[parted.whole], minlength=members),
     )
 
 

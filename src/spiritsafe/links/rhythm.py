@@ -32,6 +32,12 @@ LAGS_S: Final = (60, 600, 7200)
 agent's task, people's working hours. The largest excess of the three counts, and is compared with the largest."""
 
 JITTER_S: Final = 1800
+WITHIN: Final = len(LAGS_S) - 1
+"""So many of the lags are shorter than `JITTER_S`: what meets at them meets within an hour, whatever the day."""
+
+FEW_DAYS: Final = 7.0
+"""Accounts that are busy on fewer days than these may have one deadline, or one week, in common and nothing else."""
+
 DAYS_MINIMUM: Final = 3
 """With fewer days there is nowhere to move a timeline to."""
 
@@ -75,6 +81,7 @@ class Meetings:
 
     `excess` is the largest standardised excess over the lags. `members` holds one p-value an account: of this
     account's timeline moved alone, among the others as they are; empty where the group's p-value was not small.
+    `within_p_value` is that of meeting beyond what the days in common explain; None where these are not few.
     """
 
     met: Floats
@@ -83,6 +90,13 @@ class Meetings:
     p_value: float
     draws: int
     members: Floats
+    within_p_value: float | None = None
+
+    @property
+    def no_deadline_p_value(self) -> float:
+        """The p-value of a rhythm that is more than having the same days in common: the larger of the two, since both
+        nulls must fall (intersection-union test: Berger 1982, doi:10.1080/00401706.1982.10487790)."""
+        return self.p_value if self.within_p_value is None else max(self.p_value, self.within_p_value)
 
     @property
     def acting_share(self) -> float:
@@ -121,7 +135,10 @@ def meetings(lines: Timelines, window: Window, *, seed: int, strangers: Stranger
     -----
     Null: the accounts' timelines are unrelated, each with its own hours of the day, volume and bursts. The p-value
     is that of a permutation test on the largest standardised excess over `LAGS_S` (Westfall & Young 1993; Phipson
-    & Smyth 2010, doi:10.2202/1544-6115.1585), with a fitted tail beyond the draws (`stats.tails`).
+    & Smyth 2010, doi:10.2202/1544-6115.1585), with a fitted tail beyond the draws (`stats.tails`). Accounts with one
+    deadline are busy on the same few days and hours, and fall out of this null though nobody leads them. So where the
+    days are few, a second null keeps days and hours: each timeline is moved by minutes only, and meetings within a
+    minute and within ten are counted.
     """
     if window.days < DAYS_MINIMUM or lines.members < 2 or not len(lines.at_s):
         return None
@@ -137,7 +154,11 @@ def meetings(lines: Timelines, window: Window, *, seed: int, strangers: Stranger
         return Meetings(met, expected, excess, p_value, FIRST_DRAWS, np.empty(0))
     second = _moved(grids, core.members, window.days, DRAWS, random)
     excess, p_value, expected = _compare(met, second, strangers)
-    return Meetings(met, expected, excess, p_value, DRAWS, _each(lines, core, window, random, strangers, inside=True))
+    within = None
+    if p_value <= GO_ON and common_days(core) < FEW_DAYS:
+        _, within, _ = _compare(met[:WITHIN], _moved(grids[:WITHIN], core.members, 1, DRAWS, random), None)
+    each = _each(lines, core, window, random, strangers, inside=True)
+    return Meetings(met, expected, excess, p_value, DRAWS, each, within)
 
 
 def keeping_time(
@@ -159,6 +180,15 @@ def keeping_time(
     Shape (members,): a p-value an account. Null: its timeline has nothing to do with the group's.
     """
     return _each(lines, others, window, np.random.default_rng(seed), strangers, inside=False)
+
+
+def common_days(lines: Timelines) -> float:
+    """On how many days the accounts are busy, each account counting alike: the inverse Simpson index of the days."""
+    days, day = np.unique(lines.at_s // DAY_S, return_inverse=True)
+    busy = np.zeros((lines.members, len(days)))
+    np.add.at(busy, (lines.member, day), 1.0)
+    share = (busy / np.maximum(busy.sum(axis=1, keepdims=True), 1.0))[busy.any(axis=1)].mean(axis=0)
+    return float(1 / np.square(share).sum())
 
 
 def _core(lines: Timelines) -> Timelines:

@@ -8,24 +8,23 @@ independent, so campaigns and organisations count. Read `score_scan.Judged` firs
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import numpy as np
 
+from spiritsafe.proving.score_equality import LABELS, OUTCOMES, Equality, equality
 from spiritsafe.proving.score_exchanges import FirstFlag, MixedAccounts, mixed_accounts
 from spiritsafe.stats import (
     BCubed,
     ClusteredBound,
     Interval,
-    PermutationTest,
     ReliabilityBin,
     b_cubed,
     brier_score,
     clopper_pearson,
     clustered_interval,
     clustered_upper_bound,
-    equality_test,
     expected_calibration_error,
     precision_at_prevalence,
     reliability_table,
@@ -36,26 +35,27 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from spiritsafe.proving.score_equality import Outcome
     from spiritsafe.proving.score_scan import Judged
 
     Bools = NDArray[np.bool_]
     Strings = NDArray[np.object_]
-    Outcome = Literal["accused", "grouped"]
 
 FEWEST_ACCOUNTS: Final = 3_000
 FEWEST_ORGANISATIONS: Final = 30
 FOUND_SHARE: Final = 0.5  # a campaign is found when one accused group holds at least half of its accounts
-OUTCOMES: Final[tuple[Outcome, ...]] = ("accused", "grouped")
 
 
 class Rate(msgspec.Struct, frozen=True, kw_only=True):
-    """A share of campaign accounts, with its interval over campaigns."""
+    """A share of campaign accounts, with its interval over campaigns. `exchanges_accused` is the share of their
+    exchanges that came through accused accounts: an account of a thousand exchanges counts a thousand times."""
 
     name: str
     campaigns: int
     accounts: int
     accused: Interval
     grouped: Interval
+    exchanges_accused: Interval
     campaigns_found: int
 
 
@@ -74,15 +74,6 @@ class AtPrevalence(msgspec.Struct, frozen=True, kw_only=True):
     prevalence: float
     accused: Interval
     grouped: Interval
-
-
-class Equality(msgspec.Struct, frozen=True, kw_only=True):
-    """Are innocents flagged as often whatever their label? `rates` is (label, accounts, flagged)."""
-
-    label: str
-    outcome: str
-    rates: tuple[tuple[str, int, int], ...]
-    test: PermutationTest
 
 
 class Groups(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,7 +121,7 @@ class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
     precision is known.
     """
 
-    schema: str = "score/1.0"
+    schema: str = "score/1.1"
     pairs: tuple[tuple[str, str], ...]
     accounts: int
     campaign_accounts: int
@@ -147,6 +138,7 @@ class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
     mixed: MixedAccounts | None
     grouping_accused: BCubed | None
     grouping_any: BCubed | None
+    grouping_by_stealth: tuple[tuple[str, BCubed], ...]
     groups: Groups
     campaigns: tuple[Campaign, ...]
     probability: Probability
@@ -194,18 +186,16 @@ def score(
             for kind in sorted(set(truth.kind[innocent]))
         ),
         equality=tuple(
-            _equality(judged, label, outcome, seed) for label in LABELS for outcome in OUTCOMES if innocent.any()
+            equality(judged, label, outcome, seed=seed) for label in LABELS for outcome in OUTCOMES if innocent.any()
         ),
         mixed=mixed_accounts(judged),
         grouping_accused=_grouping(judged, judged.accused),
         grouping_any=_grouping(judged, judged.grouped),
+        grouping_by_stealth=_grouping_by_stealth(judged),
         groups=_groups(judged),
         campaigns=campaigns,
         probability=_probability(judged),
     )
-
-
-LABELS: Final = ("country", "language", "vpn")
 
 
 def _recall(judged: Judged, chosen: Bools, outcome: Outcome, *, confidence: float = 0.95) -> Interval:
@@ -223,8 +213,18 @@ def _rate(name: str, judged: Judged, chosen: Bools, found: set[str]) -> Rate:
         accounts=int(chosen.sum()),
         accused=_recall(judged, chosen, "accused"),
         grouped=_recall(judged, chosen, "grouped"),
+        exchanges_accused=_by_exchanges(judged, chosen),
         campaigns_found=len(wanted & found),
     )
+
+
+def _by_exchanges(judged: Judged, chosen: Bools) -> Interval:
+    """Of the campaigns' exchanges through the chosen accounts, the share that came through accused ones."""
+    account = judged.exchange_account[judged.exchange_guilty]
+    account = account[chosen[account]]
+    if not len(account):
+        return Interval(float("nan"), 0.0, 1.0)
+    return clustered_interval(judged.accused[account], judged.truth.campaign[account].astype(str))
 
 
 def _rates(judged: Judged, labels: Strings, found: set[str]) -> tuple[Rate, ...]:
@@ -267,35 +267,27 @@ def _at_prevalence(judged: Judged, prevalence: float) -> AtPrevalence:
     return AtPrevalence(prevalence=prevalence, accused=precision("accused"), grouped=precision("grouped"))
 
 
-def _equality(judged: Judged, label: str, outcome: Outcome, seed: int) -> Equality:
-    innocent = ~judged.truth.guilty
-    labels = getattr(judged.truth, label)[innocent].astype(str)
-    flagged = getattr(judged, outcome)[innocent]
-    return Equality(
-        label=label,
-        outcome=outcome,
-        rates=tuple(
-            (str(name), int((labels == name).sum()), int(flagged[labels == name].sum())) for name in np.unique(labels)
-        ),
-        test=equality_test(
-            flagged,
-            labels,
-            units=judged.truth.unit[innocent].astype(str),
-            strata=judged.truth.kind[innocent].astype(str),
-            label_name=label,
-            seed=seed,
-        ),
-    )
+def _grouping(judged: Judged, flagged: Bools, of: Bools | None = None) -> BCubed | None:
+    """B-cubed over accounts that a campaign used or that were flagged; who is not flagged stands alone.
 
-
-def _grouping(judged: Judged, flagged: Bools) -> BCubed | None:
-    """B-cubed over accounts that a campaign used or that were flagged; who is not flagged stands alone."""
+    `of` chooses, of all accounts, whose view is averaged.
+    """
     chosen = np.flatnonzero(flagged | judged.truth.guilty)
     if len(chosen) == 0:
         return None
     alone = np.array([f"alone {row}" for row in chosen], object)
     found = np.where(flagged[chosen], judged.group[chosen], alone)
-    return b_cubed(judged.truth.operator[chosen].astype(str), found.astype(str))
+    return b_cubed(judged.truth.operator[chosen].astype(str), found.astype(str), of=None if of is None else of[chosen])
+
+
+def _grouping_by_stealth(judged: Judged) -> tuple[tuple[str, BCubed], ...]:
+    """B-cubed of the accused groups, as the accounts of each level's campaigns see it."""
+    guilty, stealth = judged.truth.guilty, judged.truth.stealth
+    seen = (
+        (str(level), _grouping(judged, judged.accused, guilty & (stealth == level)))
+        for level in np.unique(stealth[guilty])
+    )
+    return tuple((level, found) for level, found in seen if found is not None)
 
 
 def _groups(judged: Judged) -> Groups:

@@ -9,11 +9,13 @@ import math
 from typing import TYPE_CHECKING
 
 from spiritsafe.proving.score import FEWEST_ACCOUNTS, FEWEST_ORGANISATIONS
+from spiritsafe.proving.score_equality import RATIO_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from spiritsafe.proving.score import LookAlike, Rate, Scorecard
+    from spiritsafe.proving.score_equality import Equality
     from spiritsafe.stats import Interval
 
 
@@ -60,8 +62,8 @@ def _head(card: Scorecard) -> list[str]:
 
 def _rates(card: Scorecard) -> list[str]:
     lines = [
-        "RECALL (accounts; intervals count campaigns, not accounts)",
-        f"  {'':<22}{'campaigns':>10}{'found':>7}{'accounts':>10}   {'accused':<24}grouped at all",
+        "RECALL (of accounts, and of the exchanges they sent; intervals count campaigns, not accounts)",
+        f"  {'':<22}{'campaigns':>10}{'found':>7}{'accounts':>10}   {'accused':<24}{'exchanges':<11}grouped at all",
     ]
     sections: list[tuple[str, Iterable[Rate]]] = [
         ("", (card.recall,)),
@@ -73,7 +75,7 @@ def _rates(card: Scorecard) -> list[str]:
     for prefix, rates in sections:
         lines += [
             f"  {prefix + rate.name:<22}{rate.campaigns:>10}{rate.campaigns_found:>7}{rate.accounts:>10,}   "
-            f"{span(rate.accused):<24}{span(rate.grouped)}"
+            f"{span(rate.accused):<24}{percent(rate.exchanges_accused.value):<11}{span(rate.grouped)}"
             for rate in rates
         ]
     return lines
@@ -115,11 +117,24 @@ def _equality(card: Scorecard) -> list[str]:
         if row.test.draws == 0:
             lines.append(f"  {row.label:<10}{row.outcome:<9}nothing to test: none {row.outcome}, or one label only")
             continue
-        worst = sorted(row.rates, key=lambda one: -one[2] / max(1, one[1]))[:4]
-        shares = ", ".join(f"{name or '?'} {percent(flagged / accounts)}" for name, accounts, flagged in worst)
+        worst = sorted(row.rates, key=lambda one: -one.flagged / max(1, one.accounts))[:4]
+        shares = ", ".join(f"{one.name or '?'} {percent(one.flagged / max(1, one.accounts))}" for one in worst)
         lines.append(f"  {row.label:<10}{row.outcome:<9}p = {row.test.p_value:.4f}   highest: {shares}")
+        lines += _ratios(row)
     nulls = {row.test.null for row in card.equality}
     return [*lines, *(f"  null: {null}" for null in sorted(nulls))]
+
+
+def _ratios(row: Equality) -> list[str]:
+    """How many times as often as everybody else's: the label of which most is certain."""
+    most = max(row.rates, key=lambda one: (one.ratio_low, one.organisations_flagged))
+    told = ", ".join(name or "?" for name in row.beyond) or "none"
+    ratio = "-" if most.ratio is None else f"{most.ratio:.2f}"
+    high = "any" if most.ratio_high is None else f"{most.ratio_high:.2f}"
+    return [
+        f"  {'':<19}times as often as all others, surest: {most.name or '?'} {ratio} ({most.ratio_low:.2f}-{high}; "
+        f"{most.organisations_flagged:,} of {most.organisations:,} organisations); shown beyond {RATIO_LIMIT}: {told}"
+    ]
 
 
 def _groups(card: Scorecard) -> list[str]:
@@ -136,6 +151,11 @@ def _groups(card: Scorecard) -> list[str]:
             lines.append(
                 f"  B-cubed of {name}: precision {found.precision:.3f}, recall {found.recall:.3f}, F1 {found.f1:.3f}"
             )
+    lines += [
+        f"  B-cubed of accused groups, stealth {level}: precision {found.precision:.3f}, recall {found.recall:.3f}, "
+        f"F1 {found.f1:.3f}"
+        for level, found in card.grouping_by_stealth
+    ]
     return lines
 
 

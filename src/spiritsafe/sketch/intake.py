@@ -215,6 +215,7 @@ def _counts(requests: ir.Table, engine: Engine) -> dict[str, int]:
         last=requests.time.max(),
         prompt=requests.prompt_hash.count(),
         system_prompt=requests.system_prompt_hash.count(),
+        assistant_prefill=requests.assistant_prefill_hash.count(),
         **{name: requests[name].count() for name in have},
     )
     row = engine.arrow(counted).to_pylist()[0]

@@ -62,8 +62,9 @@ def sketches_schema(tactics: tuple[TextTactic, ...]) -> TableSchema:
         Column("prompt_hash", pa.int64(), "hash of the normalised prompt: equal prompts, equal hash"),
         Column("prompt_chars", pa.int32(), "characters of the prompt"),
         Column("system_prompt_hash", pa.int64(), "hash of the normalised system prompt"),
+        Column("assistant_prefill_hash", pa.int64(), "hash of the normalised beginning of the answer"),
     )
     scores = tuple(
         Column(tactic_column(t.name), pa.float32(), f"how much the text looks like {t.name}") for t in tactics
     )
-    return TableSchema("sketches", "1.0", kept + added + scores)
+    return TableSchema("sketches", "1.1", kept + added + scores)

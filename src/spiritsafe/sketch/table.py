@@ -134,7 +134,7 @@ def write_sketches(
     try:
         waiting: set[Future[SketchReport]] = set()
         for number, shard in enumerate(shards):
-            waiting.add(pool.submit(_sketch_shard, number, shard, task))
+            waiting.add(_hand_out(pool, number, shard, task))
             if len(waiting) >= 4 * workers:
                 waiting = _collect(waiting, done)
         while waiting:
@@ -151,6 +151,15 @@ def write_sketches(
     finally:
         pool.shutdown(cancel_futures=True)
     return total
+
+
+def _hand_out(pool: ProcessPoolExecutor, number: int, shard: Shard, task: SketchTask) -> Future[SketchReport]:
+    """Give a shard to the pool, which may start a worker for it."""
+    try:
+        return pool.submit(_sketch_shard, number, shard, task)
+    except OSError as error:
+        # No memory for another worker, or the pool broke while this one was started and its queue is closed.
+        raise BrokenProcessPool(str(error)) from error
 
 
 def _begin_work() -> None:
@@ -243,10 +252,10 @@ def sketch_batch(
     if "prompt" in have:
         distinct = rows["prompt"].dictionary_encode()
         computed = sketcher.sketch(distinct.dictionary.to_pylist()).take(distinct.indices)
-    if "system_prompt" in have:
-        distinct = rows["system_prompt"].dictionary_encode()
+    for name in have & {"system_prompt", "assistant_prefill"}:
+        distinct = rows[name].dictionary_encode()
         hashes = sketcher.whole_hashes(distinct.dictionary.to_pylist())
-        computed["system_prompt_hash"] = hashes.take(distinct.indices)
+        computed[f"{name}_hash"] = hashes.take(distinct.indices)
     computed[ROW] = pa.array(range(first_row, first_row + rows.num_rows), pa.int64())
     computed[POSITION] = pa.array(range(rows.num_rows) if positions is None else positions, pa.int64())
     columns = [

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         clustered_upper_bound,
         exact_count,
         precision_at_prevalence,
+        rate_ratio,
         wilson,
     )
     from spiritsafe.stats.ranking import OperatingPoint, recall_at_precision, roc_auc
@@ -77,6 +78,7 @@ _HOMES: Final = {
         "clopper_pearson",
         "exact_count",
         "precision_at_prevalence",
+        "rate_ratio",
         "wilson",
     ),
     "ranking": ("OperatingPoint", "recall_at_precision", "roc_auc"),
@@ -107,6 +109,7 @@ __all__ = [
     "permutation_p_value",
     "permutation_test",
     "precision_at_prevalence",
+    "rate_ratio",
     "recall_at_precision",
     "reliability_table",
     "roc_auc",

@@ -118,7 +118,7 @@ def expected_calibration_error(probability: Floats, outcome: Bools, *, bins: int
     return sum(row.accounts * abs(row.mean_probability - row.observed) for row in table) / len(probability)
 
 
-def b_cubed(truth: NDArray[Any], predicted: NDArray[Any]) -> BCubed:
+def b_cubed(truth: NDArray[Any], predicted: NDArray[Any], *, of: Bools | None = None) -> BCubed:
     """How pure and how complete the predicted groups are, seen from each account.
 
     Parameters
@@ -126,6 +126,8 @@ def b_cubed(truth: NDArray[Any], predicted: NDArray[Any]) -> BCubed:
     truth, predicted
         Shape (accounts,). The true and the predicted group of each account; an account that is in no group
         needs a group of its own.
+    of
+        Shape (accounts,). Whose view is averaged, everyone's by default; groups are always those of all accounts.
 
     Examples
     --------
@@ -140,11 +142,11 @@ def b_cubed(truth: NDArray[Any], predicted: NDArray[Any]) -> BCubed:
             f"{truth.shape} true and {predicted.shape} predicted groups do not pair up",
             hint="give each account one true and one predicted group",
         )
-    true_groups, true_index = np.unique(truth, return_inverse=True)
+    _, true_index = np.unique(truth, return_inverse=True)
     groups, index = np.unique(predicted, return_inverse=True)
-    cell, cells = np.unique(true_index * len(groups) + index, return_counts=True)
-    shared = cells.astype(np.float64) ** 2
-    precision = float((shared / np.bincount(index)[cell % len(groups)]).sum()) / len(truth)
-    recall = float((shared / np.bincount(true_index, minlength=len(true_groups))[cell // len(groups)]).sum())
-    recall /= len(truth)
+    _, cell, cells = np.unique(true_index * len(groups) + index, return_inverse=True, return_counts=True)
+    shared = cells[cell].astype(np.float64)
+    chosen = slice(None) if of is None else of
+    precision = float((shared / np.bincount(index)[index])[chosen].mean())
+    recall = float((shared / np.bincount(true_index)[true_index])[chosen].mean())
     return BCubed(precision, recall, 2 * precision * recall / (precision + recall))

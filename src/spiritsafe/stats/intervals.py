@@ -196,6 +196,42 @@ def _sums(index: NDArray[np.intp], values: Floats) -> Floats:
     return np.bincount(index, weights=values).astype(np.float64)
 
 
+def rate_ratio(
+    events: int, exposure: float, other_events: int, other_exposure: float, *, confidence: float = 0.95
+) -> Interval:
+    """How many times as high one rate is as another: of rare events, exact given how many there were in all.
+
+    Parameters
+    ----------
+    events, exposure
+        What was counted, and how much could have been (trials, or the number that was to be expected).
+    other_events, other_exposure
+        The same for the rate that it is compared with.
+    confidence
+        Of the two-sided interval.
+
+    Returns
+    -------
+    The ratio; infinite, or not a number, where the other rate is 0. Between 0 and infinity when nothing is known.
+
+    Examples
+    --------
+    >>> rate_ratio(10, 100, 10, 200).value
+    2.0
+
+    Source: Przyborowski & Wilenski (1940), doi:10.1093/biomet/31.3-4.313: given their sum, one of two Poisson counts is
+    binomial, with odds that are the ratio of the rates times that of the exposures.
+    """
+    known = clopper_pearson(events, events + other_events, confidence=confidence)
+    if exposure <= 0 or other_exposure <= 0:
+        return Interval(float("nan"), 0.0, float("inf"))
+
+    def ratio(share: float) -> float:
+        return float("inf") if share == 1 else share / (1 - share) * other_exposure / exposure
+
+    return Interval(ratio(known.value), ratio(known.low), ratio(known.high))
+
+
 def cluster_bootstrap_rate(
     events: Bools, units: NDArray[Any], *, confidence: float = 0.95, draws: int = 2000, seed: int = 0
 ) -> Interval:
