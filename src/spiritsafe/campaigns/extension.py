@@ -60,8 +60,8 @@ JOINING_Q: Final = 0.01
 however many strangers use the template (Benjamini & Hochberg 1995, over the candidates of a group)."""
 
 SOURCE_INSTANCES: Final = 4
-"""Who joins by asking about a group's source has sent so many instances of its template. Of strangers that one or two
-prompts let join, most were wrong; three in four of those wrongly drawn in had sent three at most."""
+"""Who joins by asking about a group's source has sent so many instances of its template: of thirteen strangers who were
+wrongly drawn in, in six development worlds, eleven had sent three at most."""
 
 
 def templates(facts: Sequence[GroupFacts]) -> pa.Table:
