@@ -44,7 +44,7 @@ from spiritsafe.events.sources import ReadOptions, open_source
 from spiritsafe.events.sources.storage import passed_over
 from spiritsafe.files import scratch_folder, staged_folder
 from spiritsafe.keys import ensure_key, open_keys
-from spiritsafe.links import habitual_phrases, habitual_prefixes, shared_things
+from spiritsafe.links import common_phrases, habitual_phrases, habitual_prefixes, shared_things
 from spiritsafe.links.releases import first_uses, releases
 from spiritsafe.links.rhythm import Window
 from spiritsafe.settings import load_settings
@@ -225,7 +225,7 @@ def _look(intake: Intake, beside: Beside, engine: Engine, tell: Progress, *, see
     signals = engine.keep(account_signals(intake.requests, accounts, tactics=installed_tactics()), "signals")
     requests = number_accounts(intake.requests, signals)
     tell("links", 0, 2)
-    phrases = engine.arrow(habitual_phrases(requests, signals))
+    phrases, common = (engine.arrow(said(requests, signals)) for said in (habitual_phrases, common_phrases))
     tell("links", 1, 2)
     things = engine.arrow(shared_things(requests, signals, accounts))
     if "prefix_blocks" in intake.observable:
@@ -234,7 +234,7 @@ def _look(intake: Intake, beside: Beside, engine: Engine, tell: Progress, *, see
     table = engine.arrow(signals).sort_by("account")
     attested = _attested(table, beside.attestations, requests, engine)
     log = log_of(table, observable=intake.observable | beside.observable, attested=attested)
-    holdings = weigh(phrases, things, exchanges=log.signals["exchanges"])
+    holdings = weigh(phrases, things, exchanges=log.signals["exchanges"], common=common)
     tell("groups", 0, 1)
     window = Window(intake.first_us // 1_000_000, intake.last_us // 1_000_000)
     suspended_s = None if beside.account_events is None else first_suspensions(beside.account_events, log)

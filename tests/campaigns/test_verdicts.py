@@ -141,7 +141,7 @@ def test_of_members_without_a_prompt_nobody_can_say_what_they_took():
 
 def test_rarity_is_told_of_those_accounts_that_the_bits_were_counted_over():
     phrase, address = look(observed=400).axes[0].evidence
-    assert (phrase.rarity, address.rarity) == ("20 of 500 accounts", "20 of 400 accounts")
+    assert (phrase.rarity, address.rarity) == ("20 of 500 accounts that talk alike", "20 of 400 accounts")
     assert phrase.bits - address.bits == pytest.approx(np.log2(500 / 400), abs=0.11)
 
 

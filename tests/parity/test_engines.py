@@ -13,7 +13,7 @@ from spiritsafe.campaigns import exchanges as campaign_exchanges
 from spiritsafe.engine import Engine, epoch_s, open_engine
 from spiritsafe.events.model import ACCOUNTS, ACTIONS, REQUESTS, UTC_US, Shard
 from spiritsafe.links import actions as acts
-from spiritsafe.links import habitual_phrases, habitual_prefixes, shared_things
+from spiritsafe.links import common_phrases, habitual_phrases, habitual_prefixes, shared_things
 from spiritsafe.links.releases import first_uses
 from spiritsafe.signals import TACTICS, account_signals, text_tactics
 from spiritsafe.signals.batch import number_accounts
@@ -197,7 +197,6 @@ def path(name: str) -> dict[str, list[dict[str, object]]]:
         shards = [Shard("monday", "parquet"), Shard("tuesday", "parquet")]
         kept, again = first_of_each(engine.table(repeats(), "twice"), engine, shards, quote=True)
         pairs = engine.keep(acts.acts(engine.table(actions(), "actions")), "acts")
-        own = acts.with_own_object(pairs)
         shared = engine.keep(acts.shared_objects(pairs, acts.numbered_actors(pairs)), "shared")
         untimed = acts.acts(engine.table(actions().drop_columns(["time"]), "untimed"))
         words = engine.table(templates(requests, engine), "templates")
@@ -208,7 +207,7 @@ def path(name: str) -> dict[str, list[dict[str, object]]]:
         steps = {
             "acts": pairs,
             "acts without times": untimed,
-            "acts on oneself": own,
+            "acts on oneself": acts.with_own_object(pairs),
             "answers": acts.reciprocity(pairs),
             "shared objects": shared,
             "ties": acts.tied(shared, most_holders=25, count=3),
@@ -217,6 +216,7 @@ def path(name: str) -> dict[str, list[dict[str, object]]]:
             "phrases": phrases,
             "things": shared_things(requests, signals, accounts, most_share=1),
             "prefixes": habitual_prefixes(requests, signals, most_share=1),
+            "common phrases": common_phrases(requests, signals),
             "acts of accounts": campaign_events.acts(requests, members.select("account"), most=3),
             "asked": campaign_events.asked(requests, members.select("account"), most=3),
             "habits": campaign_exchanges.habits(work),
@@ -260,6 +260,7 @@ def both():
         "phrases",
         "things",
         "prefixes",
+        "common phrases",
         "exchanges",
         "acts of accounts",
         "asked",

@@ -12,7 +12,7 @@ def test_who_is_accused_on_the_fixed_corpus_is_on_record():
 def test_hardly_an_innocent_is_on_record_and_most_of_the_campaigns_are():
     lines = recorded()
     innocents = [line for line in lines if " innocent:" in line]
-    assert len(lines) > 240
+    assert len(lines) > 210
     assert len(innocents) <= 0.02 * len(lines)
 
 

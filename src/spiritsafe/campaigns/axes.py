@@ -146,7 +146,7 @@ def _statement(one: SharedValue, alike: int, facts: GroupFacts) -> Evidence:
         statement=f"{len(one.members)} of {len(facts.accounts)} accounts {what}",
         bits=round(one.bits, 1),
         accounts=len(one.members),
-        rarity=f"{one.holders:,} of {one.observed:,} accounts",
+        rarity=f"{one.holders:,} of {one.observed:,} accounts" + (" that talk alike" if one.thing == "phrase" else ""),
         innocent_explanation=_INNOCENT[one.thing],
     )
 

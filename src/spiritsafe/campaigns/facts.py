@@ -46,7 +46,8 @@ are members: of what many use, or of what is said in a language that few write, 
 class SharedValue:
     """A value that several members hold. `members` are positions in the group, not account numbers.
 
-    `holders` counts accounts of the whole log, of `observed` for which the thing is known at all.
+    `holders` counts accounts of the whole log, of `observed` for which the thing is known at all; of a phrase,
+    `observed` counts the accounts that talk as its holders do.
     """
 
     thing: str

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from spiritsafe.links.audience import audiences
 from spiritsafe.links.infrastructure import ACCOUNT_THINGS, REQUEST_THINGS
 from spiritsafe.links.phrases import PREFIX_BLOCK
 from spiritsafe.links.weights import rarity_bits
@@ -38,7 +39,8 @@ class Holdings:
 
     `account` is the account's number, `value` numbers the distinct (thing, value) pairs; `things` and
     `labels` name each value by its number. `share` is the part of the account's exchanges that have it (of a thing
-    of the account itself, 1). `holders` of the `observed` accounts hold it: those for which the thing is known at all.
+    of the account itself, 1). `holders` of the `observed` accounts hold it: those for which the thing is known at all,
+    or that talk as the holders of a phrase do.
     `accounts` is how many there are in the log.
     """
 
@@ -61,7 +63,14 @@ class Holdings:
         return np.array([_KINDS[thing] == kind for thing in self.things], dtype=bool)[self.value]
 
 
-def weigh(phrases: pa.Table, things: pa.Table, *, exchanges: Ints, tying_bits: float = TYING_BITS) -> Holdings:
+def weigh(
+    phrases: pa.Table,
+    things: pa.Table,
+    *,
+    exchanges: Ints,
+    common: pa.Table | None = None,
+    tying_bits: float = TYING_BITS,
+) -> Holdings:
     """Give every holding its weight and keep those that tie.
 
     Parameters
@@ -72,6 +81,9 @@ def weigh(phrases: pa.Table, things: pa.Table, *, exchanges: Ints, tying_bits: f
         As `links.shared_things` and `links.habitual_prefixes` compute them.
     exchanges
         Shape (accounts,). How many exchanges each account of the log has.
+    common
+        As `links.common_phrases` computes it: a phrase is then rare among accounts that talk as its holders do, not
+        among all.
     tying_bits
         Values of less weight are dropped, in bits.
 
@@ -80,6 +92,7 @@ def weigh(phrases: pa.Table, things: pa.Table, *, exchanges: Ints, tying_bits: f
     The holdings in a fixed order (by thing, value and account).
     """
     accounts = len(exchanges)
+    among = np.full(phrases.num_rows, accounts) if common is None else audiences(phrases, common, accounts)
     said = pa.table(
         {
             "account": phrases["account"],
@@ -87,7 +100,7 @@ def weigh(phrases: pa.Table, things: pa.Table, *, exchanges: Ints, tying_bits: f
             "value": phrases["phrase"].cast(pa.string()),
             "requests": phrases["requests"],
             "holders": phrases["holders"],
-            "observed": pa.array(np.full(phrases.num_rows, accounts, dtype=np.int64)),
+            "observed": pa.array(among, pa.int64()),
         }
     )
     rows = pa.concat_tables([said, things.select(said.column_names).cast(said.schema)])
@@ -114,10 +127,4 @@ def weigh(phrases: pa.Table, things: pa.Table, *, exchanges: Ints, tying_bits: f
 
 
 def _bits(rows: pa.Table) -> Floats:
-    holders = rows["holders"].to_numpy().astype(np.int64)
-    observed = rows["observed"].to_numpy().astype(np.int64)
-    bits = np.zeros(len(holders))
-    for total in np.unique(observed):
-        here = observed == total
-        bits[here] = rarity_bits(holders[here], int(total))
-    return bits
+    return rarity_bits(rows["holders"].to_numpy().astype(np.int64), rows["observed"].to_numpy().astype(np.int64))

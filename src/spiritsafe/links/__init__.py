@@ -11,11 +11,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from spiritsafe.links.audience import audiences, common_phrases
     from spiritsafe.links.infrastructure import shared_things
     from spiritsafe.links.phrases import habitual_phrases, habitual_prefixes
     from spiritsafe.links.weights import chance_of_sharing, match_weight, rarity_bits
 
 _HOMES = {
+    "audiences": "audience",
+    "common_phrases": "audience",
     "shared_things": "infrastructure",
     "habitual_phrases": "phrases",
     "habitual_prefixes": "phrases",
@@ -24,8 +27,15 @@ _HOMES = {
     "rarity_bits": "weights",
 }
 __all__ = [
-    "chance_of_sharing", "habitual_phrases", "habitual_prefixes", "match_weight", "rarity_bits", "shared_things",
-]  # fmt: skip
+    "audiences",
+    "chance_of_sharing",
+    "common_phrases",
+    "habitual_phrases",
+    "habitual_prefixes",
+    "match_weight",
+    "rarity_bits",
+    "shared_things",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -35,8 +35,9 @@ JITTER_S: Final = 1800
 WITHIN: Final = len(LAGS_S) - 1
 """So many of the lags are shorter than `JITTER_S`: what meets at them meets within an hour, whatever the day."""
 
-FEW_DAYS: Final = 7.0
-"""Accounts that are busy on fewer days than these may have one deadline, or one week, in common and nothing else."""
+FEW_DAYS: Final = 10.0
+"""Accounts that are busy on fewer days than these may have a deadline or two in common and nothing else: strangers of
+development worlds had up to 8.7."""
 
 DAYS_MINIMUM: Final = 3
 """With fewer days there is nowhere to move a timeline to."""

@@ -62,7 +62,7 @@ def match_weight(same: Floats, chance: Floats) -> Floats:
     return np.log2(same / chance)
 
 
-def chance_of_sharing(holders: Ints, accounts: int) -> Floats:
+def chance_of_sharing(holders: Ints, accounts: int | Ints) -> Floats:
     """P(another, unrelated account has a value), from how many accounts hold it.
 
     Given that one account holds the value, the chance that a second account picked at random holds it too is
@@ -73,7 +73,7 @@ def chance_of_sharing(holders: Ints, accounts: int) -> Floats:
     holders
         Shape (k,). Accounts that hold each value, at least 1.
     accounts
-        Accounts for which the column was observable.
+        Accounts for which the column was observable; shape (k,) where it differs by value.
 
     Returns
     -------
@@ -84,10 +84,11 @@ def chance_of_sharing(holders: Ints, accounts: int) -> Floats:
     >>> chance_of_sharing(np.array([2, 500]), 1001).round(4)
     array([0.0015, 0.499 ])
     """
-    return (holders.astype(np.float64) - 1 + 0.5) / (max(accounts, 2) - 1 + 1)
+    chance: Floats = (holders.astype(np.float64) - 1 + 0.5) / (np.maximum(accounts, 2) - 1 + 1)
+    return chance
 
 
-def rarity_bits(holders: Ints, accounts: int, *, same: float = 0.9) -> Floats:
+def rarity_bits(holders: Ints, accounts: int | Ints, *, same: float = 0.9) -> Floats:
     """`match_weight` of agreeing on a value that `holders` of `accounts` hold. Shape (k,), in bits."""
     chance = chance_of_sharing(holders, accounts)
     return match_weight(np.full(chance.shape, same), chance)

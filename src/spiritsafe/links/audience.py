@@ -1,0 +1,140 @@
+"""Among how many accounts is a phrase rare? Among those that talk as its holders do, not among all.
+
+In a log in which one account in 30 writes Portuguese, the commonest phrases of Portuguese are rare, and strangers who
+write it would look like one hand. So the chance that a stranger uses a phrase is counted over its *audience*: the
+accounts that say some common phrase which two of its holders say as well, and those that say what a quarter of these
+say. No list of languages is kept, and none is told: who talks alike is seen in the log. Comes from `sketch` and
+`signals`; goes on to `campaigns.holdings`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    import pyarrow as pa
+    from numpy.typing import NDArray
+    from scipy.sparse import csr_matrix
+
+    Ints = NDArray[np.int64]
+
+COMMON_SHARE: Final = 1 / 600
+COMMON_MINIMUM: Final = 10
+"""A phrase is common that one account in 600 has said, and ten at least."""
+
+HOLDERS: Final = 2
+"""What two of a phrase's holders say is how they talk, if as many others say it: what one says may be anything, and
+what hardly anybody else says is their template."""
+
+THEIRS: Final = 0.25
+"""A common phrase of which a quarter of the users talk so is how they talk, too."""
+
+MANY: Final = 0.25
+"""Where a quarter of all talk as the holders do they are no minority, and the audience is the log."""
+
+SAMPLE: Final = 2_000
+"""So many accounts, evenly chosen, stand for all of a larger log when an audience is counted."""
+
+_AT_ONCE: Final = 2_000
+
+
+def common_phrases(requests: ir.Table, signals: ir.Table) -> ir.Table:
+    """Who has said which common phrase: `account`, `phrase`.
+
+    Parameters
+    ----------
+    requests
+        Numbered `sketches` rows.
+    signals
+        One row an account.
+    """
+    import ibis
+
+    said = requests.select("account", phrase=requests.phrases.unnest()).distinct()
+    heard = said.group_by("phrase").agg(users=said.count()).cross_join(signals.agg(accounts=signals.count()))
+    least = ibis.greatest(heard.accounts * COMMON_SHARE, float(COMMON_MINIMUM))
+    return said.semi_join(heard.filter(heard.users >= least), "phrase")
+
+
+def audiences(habits: pa.Table, common: pa.Table, accounts: int) -> Ints:
+    """How many accounts talk as the holders of each phrase do.
+
+    Parameters
+    ----------
+    habits
+        `account`, `phrase`: holders of phrases.
+    common
+        As `common_phrases` computes it.
+    accounts
+        How many there are in the log; an audience of which nothing is known is all of them.
+
+    Returns
+    -------
+    Shape (habits,): the audience of each row's phrase, its holders at least.
+    """
+    phrases, phrase = np.unique(habits["phrase"].to_numpy(), return_inverse=True)
+    if not len(phrases):
+        return np.empty(0, dtype=np.int64)
+    holders = _table(phrase, habits["account"].to_numpy(), (len(phrases), accounts))
+    heard, word = np.unique(common["phrase"].to_numpy(), return_inverse=True)
+    said = _table(common["account"].to_numpy(), word, (accounts, len(heard)))
+    chosen = np.unique(np.linspace(0, accounts - 1, min(accounts, SAMPLE)).astype(np.int64))
+    first, of_phrase = _alike(holders)
+    talk, of_talk = _talk(holders[first], said)
+    # Who says nothing common talks alike as often as those who do.
+    known = max(int((said[chosen].getnnz(axis=1) > 0).sum()), 1)
+    found = _spoken(talk, said[chosen], known)[of_talk][of_phrase]
+    size = np.where(found > 0, np.round(found * (accounts / known)), accounts).astype(np.int64)
+    return np.clip(size, holders.getnnz(axis=1), accounts)[phrase]
+
+
+def _talk(holders: csr_matrix, said: csr_matrix) -> tuple[csr_matrix, Ints]:
+    """What holders of each phrase say in common: each set of common phrases once, and which of them a phrase has."""
+    from scipy.sparse import vstack
+
+    users, found = said.getnnz(axis=0), []
+    for begin in range(0, holders.shape[0], _AT_ONCE):
+        talk = holders[begin : begin + _AT_ONCE] @ said
+        talk.data = ((talk.data >= HOLDERS) & (2 * talk.data <= users[talk.indices])).astype(np.float32)
+        talk.eliminate_zeros()
+        found.append(talk)
+    every = vstack(found, format="csr")
+    first, which = _alike(every)
+    return every[first], which
+
+
+def _spoken(talk: csr_matrix, said: csr_matrix, known: int) -> Ints:
+    """How many of the listeners talk so, of `known` that say anything. `said` has shape (listeners, common phrases)."""
+    listeners, users = said.T.tocsr(), said.getnnz(axis=0)
+    found = np.zeros(talk.shape[0], dtype=np.int64)
+    for begin in range(0, talk.shape[0], _AT_ONCE):
+        near = talk[begin : begin + _AT_ONCE] @ listeners
+        near.data = np.ones_like(near.data)
+        many = near.getnnz(axis=1) >= MANY * known
+        near = near[~many]
+        theirs = near @ said
+        theirs.data = (theirs.data >= np.maximum(THEIRS * users[theirs.indices], HOLDERS)).astype(np.float32)
+        theirs.eliminate_zeros()
+        here = found[begin : begin + _AT_ONCE]
+        here[many] = known
+        here[~many] = (near + theirs @ listeners).getnnz(axis=1)
+    return found
+
+
+def _alike(table: csr_matrix) -> tuple[Ints, Ints]:
+    """One row of each set of columns, and which of them every row has. Sets are compared by a sum of 64 random bits."""
+    key = np.random.default_rng(0).integers(0, 2**64 - 1, table.shape[1], dtype=np.uint64)
+    total = np.concatenate([np.zeros(1, np.uint64), np.cumsum(key[table.indices], dtype=np.uint64)])
+    _, first, which = np.unique(
+        total[table.indptr[1:]] - total[table.indptr[:-1]], return_index=True, return_inverse=True
+    )
+    return first, which
+
+
+def _table(row: Ints, column: Ints, shape: tuple[int, int]) -> csr_matrix:
+    from scipy.sparse import csr_matrix
+
+    return csr_matrix((np.ones(len(row), dtype=np.float32), (row, column)), shape=shape)
