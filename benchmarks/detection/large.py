@@ -2,7 +2,7 @@
 
 Worlds of a hundred thousand accounts without a campaign, every look-alike in numbers; then worlds with campaigns
 of every archetype at every stealth, two thousand accused groups together. In one of each all countries
-are swapped about and the scan is made again. Takes an hour and more: `--work DIR` keeps what is done, and goes on.
+are swapped about and the scan is made again. Each takes most of an hour: `--work DIR` keeps what is done, and goes on.
 """
 
 from __future__ import annotations
@@ -30,13 +30,10 @@ from spiritsafe.proving.score_scan import load_judged
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from spiritsafe.proving.score import Scorecard
-
-PAGE: Final = Path(__file__).with_suffix(".md")
 SILENT_SEEDS: Final = tuple(range(2001, 2021))
 SILENT_ACCOUNTS: Final = 100_000
 CAMPAIGN_SEEDS: Final = tuple(range(3001, 3056))
-"""Seeds that nothing was tuned on: that was done on `floor-dev`, seeds 1 to 6, and `look-alikes`, 11, 12, 21 and 22."""
+"""Seeds that nothing was tuned on: see `benchmarks.detection.scan` for those that something was."""
 
 DONE: Final = "done"
 AT_ONCE: Final = 2
@@ -103,11 +100,6 @@ def all_worlds(work: Path, preset: str, seeds: Sequence[int], *, accounts: int |
         return list(pool.map(made, seeds))
 
 
-def card_of(pairs: Sequence[tuple[Path, Path]]) -> Scorecard:
-    """The worlds scored together."""
-    return score(load_judged(pairs), pairs=[(world.name, "scan") for world, _ in pairs])
-
-
 def by_world(pairs: Sequence[tuple[Path, Path]]) -> str:
     """Accounts and accused accounts of each world."""
     rows = []
@@ -119,10 +111,13 @@ def by_world(pairs: Sequence[tuple[Path, Path]]) -> str:
 
 
 def main() -> None:
-    """Write the page."""
+    """Write a page."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "kind", nargs="?", choices=("silent", "campaigns"), help="Worlds without campaigns, or with all."
+    )
     parser.add_argument("--work", type=Path, help="Keep what is done in this folder, and go on from it.")
-    parser.add_argument("--quick", action="store_true", help="Two small worlds of each kind; nothing is written.")
+    parser.add_argument("--quick", action="store_true", help="Two small worlds; nothing is written.")
     parser.add_argument("--one", nargs=2, metavar=("PRESET", "SEED"), help=argparse.SUPPRESS)
     parser.add_argument("--accounts", type=int, help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -130,67 +125,109 @@ def main() -> None:
     if given.one:
         one_world(work, given.one[0], int(given.one[1]), accounts=given.accounts)
         return
+    if given.kind is None:
+        parser.error("say which worlds: silent or campaigns")
     work.mkdir(parents=True, exist_ok=True)
-    many = 2 if given.quick else None
-    size = 6_000 if given.quick else SILENT_ACCOUNTS
-    silent = all_worlds(work, "look-alikes", SILENT_SEEDS[:many], accounts=size)
-    campaigns = all_worlds(work, "demo" if given.quick else "floor-test", CAMPAIGN_SEEDS[:many], accounts=None)
-    accusing = [pair for pair in silent if pq.ParquetFile(pair[1] / "members.parquet").metadata.num_rows]
-    page = PAGE_TEXT.format(
-        frame=frame("benchmarks.detection.large"),
-        data="the shared public data" if shared("prompts") else "the bundled sample",
-        silent_seeds=f"{SILENT_SEEDS[0]} to {SILENT_SEEDS[-1]}",
-        quiet=len(silent) - len(accusing),
-        worlds=len(silent),
-        accusing=by_world(accusing) if accusing else "No world has an accused account.\n",
-        silent=without_pairs(score_text(card_of(silent)), len(silent)),
-        campaign_seeds=f"{CAMPAIGN_SEEDS[0]} to {CAMPAIGN_SEEDS[-1]}",
-        campaigns=without_pairs(score_text(card_of(campaigns)), len(campaigns)),
-        swapped_silent=(silent[0][1] / "swapped.txt").read_text(encoding="utf-8"),
-        swapped_campaigns=(campaigns[0][1] / "swapped.txt").read_text(encoding="utf-8"),
-    )
+    page = (silent_page if given.kind == "silent" else campaigns_page)(work, quick=given.quick)
     if given.quick:
         print(page)
     else:
-        PAGE.write_text(page, encoding="utf-8")
+        Path(__file__).with_name(f"large_{given.kind}.md").write_text(page, encoding="utf-8")
     if given.work is None:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def without_pairs(text: str, pairs: int) -> str:
-    """A scorecard without the names of its worlds, which the seeds already say."""
-    return "\n".join(text.splitlines()[pairs:])
+def silent_page(work: Path, *, quick: bool) -> str:
+    """Worlds without a campaign."""
+    size = 6_000 if quick else SILENT_ACCOUNTS
+    worlds = all_worlds(work, "look-alikes", SILENT_SEEDS[: 2 if quick else None], accounts=size)
+    accusing = [pair for pair in worlds if pq.ParquetFile(pair[1] / "members.parquet").metadata.num_rows]
+    return SILENT_TEXT.format(
+        frame=frame("benchmarks.detection.large silent"),
+        data=data_in_words(),
+        seeds=f"{SILENT_SEEDS[0]} to {SILENT_SEEDS[-1]}",
+        quiet=len(worlds) - len(accusing),
+        worlds=len(worlds),
+        accusing=by_world(accusing) if accusing else "No world has an accused account.\n",
+        card=card_in_words(worlds),
+        swapped=(worlds[0][1] / "swapped.txt").read_text(encoding="utf-8"),
+    )
 
 
-PAGE_TEXT: Final = """# Many worlds
+def campaigns_page(work: Path, *, quick: bool) -> str:
+    """Worlds with campaigns of every kind."""
+    preset, seeds = ("demo", CAMPAIGN_SEEDS[:2]) if quick else ("floor-test", CAMPAIGN_SEEDS)
+    worlds = all_worlds(work, preset, seeds, accounts=None)
+    return CAMPAIGNS_TEXT.format(
+        frame=frame("benchmarks.detection.large campaigns"),
+        data=data_in_words(),
+        seeds=f"{CAMPAIGN_SEEDS[0]} to {CAMPAIGN_SEEDS[-1]}",
+        worlds=len(worlds),
+        card=card_in_words(worlds),
+        swapped=(worlds[0][1] / "swapped.txt").read_text(encoding="utf-8"),
+    )
 
-Is a scan silent where nothing is wrong, and are its accusations right where much is?
 
-{frame}
+def data_in_words() -> str:
+    """Where prompts, timing and addresses come from."""
+    return "the shared public data" if shared("prompts") else "the bundled sample"
+
+
+def card_in_words(pairs: Sequence[tuple[Path, Path]]) -> str:
+    """The worlds' scorecard, without their names, which the seeds already say."""
+    card = score(load_judged(pairs), pairs=[(world.name, "scan") for world, _ in pairs])
+    return "\n".join(score_text(card).splitlines()[len(pairs) :])
+
+
+_FRAME: Final = """{frame}
 Prompts, client timing and addresses from {data}; defaults; seeds that nothing was tuned on. *Accused* means in a group
 with verdict `campaign`, which opens a case.
+"""
 
-## No campaign: {worlds} worlds of a hundred thousand accounts (preset `look-alikes`, seeds {silent_seeds})
+SILENT_TEXT: Final = (
+    """# A hundred thousand innocents, many times
+
+Is a scan silent where nothing is wrong?
+
+"""
+    + _FRAME
+    + """
+## No campaign: {worlds} worlds of a hundred thousand accounts (preset `look-alikes`, seeds {seeds})
 
 {quiet} of {worlds} worlds accuse nobody.
 
 {accusing}
 ```
-{silent}
-```
-
-## Every archetype, variant and stealth (preset `floor-test`, seeds {campaign_seeds})
-
-```
-{campaigns}
+{card}
 ```
 
 ## Countries swapped
 
-In the first world of each kind the countries of all accounts and of all exchanges were dealt anew, and the scan was
-made again. Groups, members and exchanges were {swapped_silent} without campaigns, and {swapped_campaigns} with them.
-Language is no column of a log, and no score looks at it.
+In the first world the countries of all accounts and of all exchanges were dealt anew, and the scan was made again.
+Groups, members and exchanges were {swapped}. Language is no column of a log, and no score looks at it.
 """
+)
+
+CAMPAIGNS_TEXT: Final = (
+    """# Two thousand accusations
+
+Are a scan's accusations right where much is wrong?
+
+"""
+    + _FRAME
+    + """
+## Every archetype, variant and stealth: {worlds} worlds (preset `floor-test`, seeds {seeds})
+
+```
+{card}
+```
+
+## Countries swapped
+
+In the first world the countries of all accounts and of all exchanges were dealt anew, and the scan was made again.
+Groups, members and exchanges were {swapped}.
+"""
+)
 
 
 if __name__ == "__main__":

@@ -40,9 +40,10 @@ from spiritsafe.signals.batch import number_accounts
 from spiritsafe.sketch.intake import take_in
 
 PAGE: Final = Path(__file__).with_suffix(".md")
-FLOOR_SEEDS: Final = (971, 972, 973)
-ALIKE_SEEDS: Final = tuple(range(1081, 1092))
-"""Seeds that nothing was tuned on: everything was chosen on `floor-dev`, seeds 1 and 2, and `look-alikes`, 11 and 12.
+FLOOR_SEEDS: Final = (990, 991, 992)
+ALIKE_SEEDS: Final = tuple(range(1161, 1172))
+"""Seeds that nothing was tuned on: everything was chosen on `floor-dev`, seeds 1 to 3, `look-alikes`, 11 and 12, and
+worlds scored before, which were looked into once they were scored and are never scored again.
 Seeds 301 to 303 and 401 to 411 were scored once, before members that show nothing but words were let go of groups in
 which fewer than three in four act together: 56 of 32,405 innocents were accused, and of 70,556 none. Seeds 501 to 503
 and 601 to 611 were scored once, before homework counted by exchanges and not by prompts: 11 of 32,055, and 23 of
@@ -53,7 +54,12 @@ Seeds 911 to 913 and 1021 to 1031 were scored before members of whom the scan it
 and none of 69,796. Seeds 941 to 943 and 1041 to 1051 were scored before who joins a group was tested over all who
 could, and before a deadline ceased to be a rhythm: 10 of 32,159, and 5 of 69,310, one class. Seeds 961 to 963 and 1061
 to 1071 were scored before rarity was counted among accounts that talk alike: 77 of 32,339, 67 of whom write
-Portuguese, and none of 68,973."""
+Portuguese, and none of 68,973. Seeds 971 to 973 and 1081 to 1091 were scored before what a member shows was held
+against strangers: 43 of 32,290, and none of 69,635. Seeds 981 to 983 and 1101 to 1111 were scored before members of
+groups without a template had to show three bits: 25 of 32,339, 13 of whom write German, and none of 69,732. Seeds
+984 to 986 and 1121 to 1131 were scored before wording ceased to make a group significant by itself: 1 of 32,176,
+and none of 69,055. Seeds 987 to 989 and 1141 to 1151 were scored before nobody was picked out of a crowd: 7 of
+32,112, and 6 of 69,908, one group."""
 
 
 def shared(name: str) -> Path | None:
@@ -181,7 +187,9 @@ prompts, timing and network together. *Accused* means in a group with verdict `c
 any verdict. Rules were changed after scorings on other seeds, on which 56 of 32,405 and none of 70,556 innocents were
 accused (seeds 301 to 303, 401 to 411), 11 of 32,055 and 23 of 69,936 (501 to 503, 601 to 611), 98 of 32,406 and 52 of
 69,908 (901 to 903, 1001 to 1011), 12 of 32,219 and none of 69,796 (911 to 913, 1021 to 1031), 10 of 32,159 and 5 of
-69,310 (941 to 943, 1041 to 1051), 77 of 32,339 and none of 68,973 (961 to 963, 1061 to 1071). The figures of the first
+69,310 (941 to 943, 1041 to 1051), 77 of 32,339 and none of 68,973 (961 to 963, 1061 to 1071), 43 of 32,290 and none of
+69,635 (971 to 973, 1081 to 1091), 25 of 32,339 and none of 69,732 (981 to 983, 1101 to 1111), 1 of 32,176 and none
+of 69,055 (984 to 986, 1121 to 1131), 7 of 32,112 and 6 of 69,908 (987 to 989, 1141 to 1151). The figures of the first
 version, on further seeds of the same recipes, are in [the floor](floor.md).
 
 ## Every archetype, variant and stealth; sources held out (preset `floor-test`, seeds {floor_seeds})

@@ -11,8 +11,8 @@ from spiritsafe.campaigns.exchanges import UNSEEN, leftover
 from spiritsafe.campaigns.extension import candidates, grown, instances_of, templates
 from spiritsafe.campaigns.facts import Log, gather
 from spiritsafe.campaigns.model import EvidenceKind, Significance
-from spiritsafe.campaigns.pruning import pruned
-from spiritsafe.campaigns.tying import tie
+from spiritsafe.campaigns.pruning import APART_P, pruned
+from spiritsafe.campaigns.tying import Found, tie
 from spiritsafe.links.asked import Outsiders
 from spiritsafe.links.one_source import OneSource
 from spiritsafe.links.releases import Releases
@@ -142,7 +142,7 @@ def test_who_takes_a_banned_members_place_joins_by_one_use_of_the_template():
     facts, _ = ring(acting=0.0)
     created_s, suspended_s = np.full(64, np.nan), np.full(64, np.nan)
     suspended_s[:8] = (np.arange(8) + 2) * DAY_S + 20_000
-    created_s[8:16] = suspended_s[:8] + 5 * 3600
+    created_s[8:16] = suspended_s[:8] + 3 * 3600
     created_s[16] = 12 * DAY_S
     used = pa.table({"number": pa.array([0] * 9), "account": pa.array(range(8, 17)), "requests": pa.array([1] * 9)})
     chain = scene(created_s=created_s, suspended_s=suspended_s)
@@ -165,12 +165,36 @@ def test_who_shows_nothing_but_words_is_let_go_where_the_others_act_together():
     bits = {**facts.bits, EvidenceKind.TIMING.value: np.where(found.members <= 0.05, 6.0, 0.0)}
     conduct = replace(group(timing=1e-6).conduct, meetings=found)
     (left,) = pruned([replace(facts, bits=bits, conduct=conduct)], held)
-    apart = np.flatnonzero(found.members > 0.5)
+    apart = np.flatnonzero(found.members > APART_P)
     assert len(apart) > 0
     assert set(range(9)) <= set(left.accounts.tolist()) == set(range(11)) - set(apart.tolist())
     assert left.conduct is not None
     assert left.conduct.meetings is not None
     assert len(left.conduct.meetings.members) == len(left.accounts) == len(left.bits["timing"])
+
+
+@pytest.mark.parametrize(("users", "stay"), [(10, 8), (24, 7)])
+def test_who_shows_little_besides_words_that_others_use_too_is_let_go(users, stay):
+    """Seven came soon after a ban, one perhaps, two did not; of their template, and of words that strangers use."""
+    held = holdings(template(range(users), phrases("1", 12)))
+    (facts,) = gather([Found(np.arange(10), frozenset())], held)
+    assert facts.own_template == (users == 10)
+    bits = {**facts.bits, EvidenceKind.LIFECYCLE.value: np.array([6.0] * 7 + [2.0] + [0.5, 0.0])}
+    (left,) = pruned([replace(facts, bits=bits, conduct=group(timing=1.0).conduct)], held)
+    assert left.accounts.tolist() == list(range(stay))
+    assert left.let_go == 10 - stay
+
+
+def test_a_crowd_of_which_a_few_show_something_is_scattered_and_nobody_is_picked_out_of_it():
+    """Seven of forty-six keep the rhythm that everybody half keeps: the others would be let go, and these be chosen."""
+    held = holdings(template(range(46), phrases("1", 12)))
+    (facts,) = gather([Found(np.arange(46), frozenset())], held)
+    shown = np.where(np.arange(46) < 7, 6.0, 0.3)
+    bits = {**facts.bits, EvidenceKind.TIMING.value: shown}
+    (left,) = pruned([replace(facts, bits=bits, conduct=group(timing=1e-5).conduct)], held)
+    assert left.scattered
+    assert len(left.accounts) == 46
+    assert left.let_go == 0
 
 
 def test_a_group_whose_members_show_little_besides_words_keeps_them_all():

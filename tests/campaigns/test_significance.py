@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from spiritsafe.campaigns.conduct import Conduct, Sharing
+from spiritsafe.campaigns.conduct import Conduct
 from spiritsafe.campaigns.facts import GroupFacts
 from spiritsafe.campaigns.model import EvidenceKind
+from spiritsafe.campaigns.sharing import Sharing
 from spiritsafe.campaigns.significance import SHARES, made_tests, significances, significant
 from spiritsafe.links.rhythm import DAY_S, Meetings, Window, meetings
 from tests.links.timelines import WINDOW, dealt, lines, strangers
@@ -64,9 +65,15 @@ def group(*, timing=None, without=(), sharing=None):
 
 
 def test_what_found_the_group_is_not_among_its_tests():
-    sharing = {kind: Sharing(5, 0.01, 1e-9) for kind in (EvidenceKind.CONTENT, EvidenceKind.IDENTITY)}
+    sharing = {kind: Sharing(5, 6.0, 0.01, 1e-9) for kind in (EvidenceKind.CONTENT, EvidenceKind.IDENTITY)}
     made = made_tests(group(timing=0.5, without={EvidenceKind.IDENTITY}, sharing=sharing))
     assert {test.kind for test in made} == {EvidenceKind.TIMING, EvidenceKind.IDENTITY}
+
+
+def test_wording_makes_nobody_significant():
+    sharing = {EvidenceKind.CONTENT: Sharing(5, 6.0, 0.01, 1e-9)}
+    made = made_tests(group(timing=0.5, without={EvidenceKind.CONTENT}, sharing=sharing))
+    assert {test.kind for test in made} == {EvidenceKind.TIMING}
 
 
 def test_a_group_that_nothing_else_could_test_has_no_p_value_and_is_not_named():

@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spiritsafe.campaigns.grouping import communities, components
+from spiritsafe.campaigns.facts import gather
+from spiritsafe.campaigns.grouping import _bridged, communities, components
 from spiritsafe.campaigns.holdings import Holdings
 from spiritsafe.campaigns.model import EvidenceKind
-from spiritsafe.campaigns.tying import TEMPLATE_PHRASES, TEMPLATE_SHARE, _same_template, tie
+from spiritsafe.campaigns.tying import TEMPLATE_PHRASES, TEMPLATE_SHARE, Found, _same_template, tie
 
 ACCOUNTS = 60
 
@@ -123,6 +124,28 @@ def clique(nodes):
     return [(a, b) for a in nodes for b in nodes if a < b]
 
 
+def owned(names):
+    owner = np.full(ACCOUNTS, -1, dtype=np.int64)
+    for account, name in names.items():
+        owner[account] = name
+    return owner
+
+
+def owned_groups(held, names):
+    return [sorted(found.accounts.tolist()) for found in tie(holdings(held), organisation=owned(names))]
+
+
+def test_accounts_of_a_verified_organisation_among_strangers_are_a_group_of_their_own():
+    held = template(range(20), phrases("t", 12))
+    several = dict.fromkeys(range(5), 3)
+    assert owned_groups(held, several) == [list(range(5, 20)), list(range(5))]
+    # Two of another organisation are nobody's business: shells have an account or two each.
+    assert owned_groups(held, several | {7: 4, 8: 4}) == [list(range(5, 20)), list(range(5))]
+    # Half of a group speak for all of it.
+    assert owned_groups(held, {account: account % 2 for account in range(10)}) == [list(range(20))]
+    assert owned_groups(held, {}) == [list(range(20))]
+
+
 def split(nodes, edges):
     a, b = np.array([e[0] for e in edges], dtype=np.int64), np.array([e[1] for e in edges], dtype=np.int64)
     return communities(nodes, a, b, np.ones(len(edges)))
@@ -137,6 +160,23 @@ def test_a_tie_in_error_joins_components_and_not_communities():
 def test_a_large_group_in_which_each_is_tied_to_a_few_neighbours_stays_together():
     ring = [(min(n, (n + step) % 90), max(n, (n + step) % 90)) for n in range(90) for step in range(1, 9)]
     assert len(set(split(90, ring).tolist())) == 1
+
+
+def test_strangers_tied_by_little_are_not_put_together_with_those_who_are_tied_by_much():
+    """A company with one template, and a dozen who have a little in common with one another and with it."""
+    company, others = clique(range(30)), clique(range(30, 42))
+    every = [*company, *others, *((a, b) for a in range(4) for b in range(30, 42))]
+    a, b = np.array(every).T
+    found = np.repeat([0, 1], [30, 12])
+    weak = np.where(np.arange(len(every)) < len(company), 1.0, 0.1)
+    assert _bridged(found, a, b, weak).tolist() == found.tolist()
+    assert len(set(_bridged(found, a, b, np.ones(len(every))).tolist())) == 1
+
+
+def test_an_organisation_so_large_that_its_name_ties_nobody_is_looked_at_without_anything_in_common():
+    (facts,) = gather([Found(np.arange(30, 38), frozenset())], holdings(template(range(20), phrases("t", 12))))
+    assert facts.shared == ()
+    assert facts.total_bits().tolist() == [0.0] * 8
 
 
 def test_nobody_tied_is_everybody_alone():

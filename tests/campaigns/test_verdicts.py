@@ -114,6 +114,15 @@ def test_one_wording_and_one_address_of_twenty_accounts_without_an_organisation_
     assert all(one.bits_content > 0 and one.bits_infrastructure > 0 for one in group.members)
 
 
+def test_nobody_is_accused_of_a_crowd_of_which_a_few_show_something():
+    (facts,) = groups_of()
+    activity = Activity(models=("m",), hourly=((0, 400),), prompts=400, distinct_prompts=400)
+    log = log_of(signals(), observable=ALL_COLUMNS, attested=None)
+    group = judge(replace(facts, scattered=True), log, activity, SURE)
+    assert group.verdict is Verdict.COORDINATED_UNKNOWN
+    assert "nothing but wording" in group.axes[0].reason
+
+
 def test_a_thing_shared_with_strangers_only_says_nothing_of_the_group():
     (facts,) = groups_of(alone=True)
     assert not facts.bits["infrastructure"].any()
@@ -214,10 +223,30 @@ def test_one_name_that_nobody_verified_is_no_openness_and_no_hiding():
 
 def test_who_replaces_banned_accounts_under_one_made_up_name_hides():
     self_made = signals(organization_id=["acme"] * ACCOUNTS, organization_verified=[False] * ACCOUNTS)
-    follows = Succession(banned=8, followed=8, expected=0.4, p_value=1e-6, members=np.ones(20, dtype=bool))
+    follows = Succession(
+        banned=8,
+        followed=8,
+        expected=0.4,
+        within_s=3600,
+        p_value=1e-6,
+        members=np.ones(20, dtype=bool),
+        chance=np.full(20, 0.05),
+    )
     group = look(table=self_made, conduct=conduct(succession=follows))
     assert group.verdict is Verdict.CAMPAIGN
-    assert "8 of 8 suspensions were answered by a new account" in group.axes[2].reason
+    assert "8 of 8 suspensions were followed by a new member within an hour" in group.axes[2].reason
+    assert _rarity(group) == (
+        "0.4 by chance; of strangers who came or went meanwhile 5.0% are as close as the middle one of these accounts"
+    )
+    by_chance = look(table=self_made, conduct=conduct(succession=replace(follows, p_value=0.005)))
+    assert by_chance.verdict is not Verdict.CAMPAIGN
+    nobody = replace(follows, members=np.zeros(20, dtype=bool), chance=np.ones(20))
+    assert _rarity(look(table=self_made, conduct=conduct(succession=nobody))) == "0.4 by chance"
+
+
+def _rarity(group):
+    (told,) = (one.rarity for one in group.axes[0].evidence if one.kind == EvidenceKind.LIFECYCLE)
+    return told
 
 
 def test_several_shells_are_not_one_name():

@@ -6,7 +6,15 @@ import pyarrow as pa
 import pytest
 
 from spiritsafe.campaigns.holdings import weigh
-from spiritsafe.links.audience import COMMON_MINIMUM, HOLDERS, MANY, THEIRS, audiences, common_phrases
+from spiritsafe.links.audience import (
+    COMMON_MINIMUM,
+    HOLDERS,
+    HOLDERS_SHARE,
+    MANY,
+    THEIRS,
+    audiences,
+    common_phrases,
+)
 from spiritsafe.links.weights import rarity_bits
 
 
@@ -26,7 +34,8 @@ def slowly(habits, common, accounts):
     for _, wanted in sorted(habits):
         holders = {account for account, phrase in habits if phrase == wanted}
         heard = {phrase: len(holders & who) for phrase, who in users.items()}
-        talk = {phrase for phrase, count in heard.items() if HOLDERS <= count <= len(users[phrase]) / 2}
+        least = max(HOLDERS, HOLDERS_SHARE * len(holders))
+        talk = {phrase for phrase, count in heard.items() if least <= count <= len(users[phrase]) / 2}
         near = {account for account, words in said.items() if words & talk}
         theirs = {q for q, who in users.items() if len(who & near) >= max(THEIRS * len(who), HOLDERS)}
         alike = near | {account for account, words in said.items() if words & theirs}
@@ -63,6 +72,14 @@ def test_a_phrase_of_a_language_that_few_write_is_rare_only_among_those_who_writ
     exchanges = np.full(accounts, 9)
     assert set(weigh(phrases, nothing, exchanges=exchanges).labels) == {"7", "8"}
     assert set(weigh(phrases, nothing, exchanges=exchanges, common=table(common)).labels) == {"8"}
+
+
+def test_a_few_who_speak_two_languages_do_not_make_a_phrase_rare():
+    """Of ninety who say it three speak English too: it is a phrase of their own language, and no stranger's."""
+    random = np.random.default_rng(4)
+    common = {(a, int(w)) for a in range(3_000) for w in random.integers(0, 40, 6) + (1_000 if a < 300 else 0)}
+    common |= {(a, w) for a in range(3) for w in range(20)}
+    assert audiences(table({(a, 7) for a in range(90)}), table(common), 3_000).max() < 400
 
 
 def test_a_template_is_not_how_its_users_talk():

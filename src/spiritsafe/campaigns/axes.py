@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from spiritsafe.campaigns.conduct import LEVEL
-from spiritsafe.campaigns.conduct_text import conduct_evidence
+from spiritsafe.campaigns.conduct_text import conduct_evidence, replaced_statement
 from spiritsafe.campaigns.model import Axis, AxisStatus, Evidence, EvidenceKind
 from spiritsafe.signals.tactics import installed_tactics
 
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 KIND_SHARE: Final = 0.5
 """A kind of evidence supports coordination when at least half of the members have it."""
+
+REPLACED_P: Final = 0.001
+"""Who gives one name that nobody verified hides if bans are followed by new accounts: asked of every company and every
+reseller's clients of a log, so that one in a hundred by chance is too often."""
 
 TACTIC_SHARE: Final = 0.2
 TACTIC_LIFT: Final = 2.0
@@ -78,7 +82,7 @@ def coordination(facts: GroupFacts, log: Log) -> tuple[Axis, tuple[str, ...]]:
     """Do these accounts act as one? Returns the axis and the kinds of evidence that support it."""
     wanted = dict.fromkeys(column for columns in _KIND_COLUMNS.values() for column in columns)
     missing = tuple(column for column in wanted if column not in log.observable)
-    kinds = tuple(kind for kind in facts.bits if share_with(facts, kind) >= KIND_SHARE)
+    kinds = () if facts.scattered else tuple(kind for kind in facts.bits if share_with(facts, kind) >= KIND_SHARE)
     evidence = tuple(_statement(one, alike, facts) for one, alike in _telling(facts)) + conduct_evidence(facts)
     if kinds:
         reason = f"{' and '.join(kinds)} evidence each hold for at least half of the {len(facts.accounts)} accounts"
@@ -95,6 +99,8 @@ def coordination(facts: GroupFacts, log: Log) -> tuple[Axis, tuple[str, ...]]:
         reason = "no column that could show it is in this log"
         return Axis(name="coordination", status=AxisStatus.NOT_OBSERVABLE, reason=reason, missing_columns=missing), ()
     reason = "the accounts are tied through one another only: no kind of evidence holds for half of them"
+    if facts.scattered:
+        reason = "most of the accounts show nothing but wording in common: that some show more is chance"
     return Axis(
         name="coordination",
         status=AxisStatus.CONTRADICTED,
@@ -111,7 +117,7 @@ def share_with(facts: GroupFacts, kind: str) -> float:
     """
     shown = float(np.mean(facts.bits[kind] > 0))
     met = None if facts.conduct is None else facts.conduct.meetings
-    if kind == EvidenceKind.TIMING and met is not None and met.p_value <= LEVEL:
+    if kind == EvidenceKind.TIMING and met is not None and met.no_deadline_p_value <= LEVEL:
         return max(shown, met.acting_share)
     return shown
 
@@ -288,13 +294,13 @@ def _one_unverified_name(facts: GroupFacts, names: Names) -> Axis:
     """All under one name that nobody verified: no openness, and by itself no hiding either."""
     stated = f"{names.stated} of {names.counted} give one name, which nobody verified"
     follows = None if facts.conduct is None else facts.conduct.succession
-    if follows is None or follows.p_value > LEVEL:
+    if follows is None or follows.p_value > REPLACED_P:
         return Axis(
             name="concealment",
             status=AxisStatus.NOT_OBSERVABLE,
             reason=f"{stated}: whether it is theirs is not known, and they hide nothing else",
         )
-    statement = f"{follows.followed} of {follows.banned} suspensions were answered by a new account within twelve hours"
+    statement = replaced_statement(follows)
     return Axis(
         name="concealment",
         status=AxisStatus.SUPPORTED,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from spiritsafe.campaigns.model import EvidenceKind
+from spiritsafe.campaigns.sharing import SHARED, Rare, sharing_of
 from spiritsafe.links.asked import Asked
 from spiritsafe.links.dealing import Dealing, dealing
 from spiritsafe.links.lifecycle import Burst, Succession, burst, succession
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from spiritsafe.campaigns.facts import GroupFacts, Log
     from spiritsafe.campaigns.holdings import Holdings
+    from spiritsafe.campaigns.sharing import Sharing
     from spiritsafe.links.asked import Outsiders
     from spiritsafe.links.releases import Releases
 
@@ -39,6 +41,9 @@ if TYPE_CHECKING:
 LEVEL: Final = 0.01
 """From this p-value down a kind of evidence counts for a group."""
 
+MEMBER_P: Final = 0.05
+"""From this p-value down an account is shown to keep its group's rhythm."""
+
 STRANGERS: Final = 60
 STRANGER_ACCOUNTS: Final = 1_200
 STRANGER_EXCHANGES: Final = 5
@@ -46,17 +51,6 @@ STRANGER_EXCHANGES: Final = 5
 
 SAME: Final = 0.9
 """P(one operator's accounts show a thing in common), as in `links.weights.rarity_bits`."""
-
-_SHARED: Final = (EvidenceKind.CONTENT, EvidenceKind.WORK, EvidenceKind.INFRASTRUCTURE, EvidenceKind.IDENTITY)
-
-
-@dataclass(frozen=True, slots=True)
-class Sharing:
-    """`members` share a rare thing of one kind with another member; of strangers a share `chance` would."""
-
-    members: int
-    chance: float
-    p_value: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +201,7 @@ def with_conduct(facts: Sequence[GroupFacts], watched: Watched, scene: Scene) ->
     """
     acts, usual = watched.acts, watched.usual
     window, seed = scene.window, scene.seed
-    chance = _chance_of_sharing(scene.holdings)
+    rare = Rare.of(scene.holdings)
     created_s = scene.created_s
     everyone_s = np.sort(created_s[~np.isnan(created_s)])
     done = []
@@ -221,10 +215,10 @@ def with_conduct(facts: Sequence[GroupFacts], watched: Watched, scene: Scene) ->
             move=move(one.accounts, scene.releases),
             succession=None
             if scene.suspended_s is None
-            else succession(created_s[one.accounts], scene.suspended_s[one.accounts], window, seed=own),
+            else succession(created_s, scene.suspended_s, one.accounts, window, seed=own),
             burst=burst(created_s[one.accounts], everyone_s),
             source=source_of(one, one.accounts, watched),
-            sharing={kind: _sharing(one, kind, chance[kind]) for kind in _SHARED},
+            sharing={kind: sharing_of(one, kind, rare) for kind in SHARED},
         )
         done.append(replace(one, conduct=conduct, bits=_bits(one, conduct)))
     return done
@@ -244,11 +238,12 @@ def _bits(facts: GroupFacts, conduct: Conduct) -> dict[str, Floats]:
     """
     bits = dict(facts.bits)
     for kind, sharing in conduct.sharing.items():
-        if kind in facts.without and sharing.p_value > LEVEL:
-            bits[kind] = np.zeros(len(facts.accounts))
+        if kind in facts.without:
+            shown = (facts.bits[kind] >= sharing.bits) & (sharing.p_value <= LEVEL)
+            bits[kind] = np.where(shown, facts.bits[kind], 0.0)
     met = conduct.meetings
-    if met is not None and met.p_value <= LEVEL and len(met.members):
-        bits[EvidenceKind.TIMING] = np.array([bits_of(p) if p <= 0.05 else 0.0 for p in met.members])
+    if met is not None and met.no_deadline_p_value <= LEVEL and len(met.members):
+        bits[EvidenceKind.TIMING] = np.array([bits_of(p) if p <= MEMBER_P else 0.0 for p in met.members])
     moved = conduct.move
     if moved is not None and moved.p_value <= LEVEL:
         rarity = max(float(np.log2(SAME / moved.share)), 0.0)
@@ -262,33 +257,10 @@ def _bits(facts: GroupFacts, conduct: Conduct) -> dict[str, Floats]:
         bits[EvidenceKind.WORK] = np.maximum(bits[EvidenceKind.WORK], source.members * rarity)
     follows, opened = conduct.succession, conduct.burst
     if follows is not None and follows.p_value <= LEVEL:
-        bits[EvidenceKind.LIFECYCLE] = follows.members.astype(np.float64) * bits_of(follows.p_value)
+        bits[EvidenceKind.LIFECYCLE] = follows.members * np.array([bits_of(p) for p in follows.chance])
     if opened is not None and opened.p_value <= LEVEL:
         rarity = max(float(np.log2(SAME / opened.background)), 0.0)
         bits[EvidenceKind.LIFECYCLE] = np.maximum(
             bits[EvidenceKind.LIFECYCLE], opened.members.astype(np.float64) * rarity
         )
     return bits
-
-
-def _chance_of_sharing(holdings: Holdings) -> dict[EvidenceKind, float]:
-    """P(two accounts of the log hold a tying value of a kind in common), for accounts drawn at random."""
-    _, first = np.unique(holdings.value, return_index=True)
-    held, of = holdings.holders[first].astype(np.float64), np.maximum(holdings.observed[first], 2).astype(np.float64)
-    pairs = held * (held - 1) / (of * (of - 1))
-    return {kind: float(pairs[holdings.of_kind(kind)[first]].sum()) for kind in _SHARED}
-
-
-def _sharing(facts: GroupFacts, kind: EvidenceKind, chance: float) -> Sharing:
-    """Do more members share such a thing than of as many strangers?
-
-    Null: the members are accounts drawn at random. Sharing is mutual, so members are counted by twos: as few as
-    independent pairs could be (conservative where one value ties many).
-    """
-    from scipy.special import bdtrc
-
-    size, sharing = len(facts.accounts), int((facts.bits[kind] > 0).sum())
-    each = min(1.0, (size - 1) * chance)
-    twos = sharing // 2
-    p_value = 1.0 if twos == 0 else float(bdtrc(twos - 1, size // 2, each))
-    return Sharing(sharing, each, p_value)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from spiritsafe.campaigns.conduct import LEVEL
+from spiritsafe.campaigns.conduct import LEVEL, MEMBER_P
 from spiritsafe.campaigns.model import Evidence, EvidenceKind
 from spiritsafe.links.one_source import ALIKE_OF_STRANGERS
 from spiritsafe.links.rhythm import LAGS_S
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from spiritsafe.links.rhythm import Meetings
 
 _LAG_WORDS: Final = {60: "minute", 600: "ten minutes", 7200: "two hours"}
+_WITHIN_WORDS: Final = {3600: "an hour", 12 * 3600: "twelve hours"}
 
 
 def conduct_evidence(facts: GroupFacts) -> tuple[Evidence, ...]:
@@ -53,7 +54,7 @@ def _bits(facts: GroupFacts, kind: EvidenceKind) -> float:
 
 def _met(met: Meetings, facts: GroupFacts) -> Evidence:
     at = LAGS_S.index(met.lag_s)
-    with_it = int((facts.bits[EvidenceKind.TIMING] > 0).sum())
+    with_it = int((met.members <= MEMBER_P).sum())
     return Evidence(
         kind=EvidenceKind.TIMING,
         statement=(
@@ -112,11 +113,24 @@ def _from_one_source(source: OneSource, facts: GroupFacts) -> Evidence:
 def _followed(one: Succession) -> Evidence:
     return Evidence(
         kind=EvidenceKind.LIFECYCLE,
-        statement=f"{one.followed} of {one.banned} suspensions were followed by a new member within twelve hours",
+        statement=replaced_statement(one),
         accounts=int(one.members.sum()),
-        rarity=f"{one.expected:.1f} by chance",
+        rarity=f"{one.expected:.1f} by chance" + _closeness(one),
         innocent_explanation="a customer that was suspended by mistake and signed up again",
     )
+
+
+def _closeness(one: Succession) -> str:
+    if not one.members.any():
+        return ""
+    share = float(np.median(one.chance[one.members]))
+    return f"; of strangers who came or went meanwhile {share:.1%} are as close as the middle one of these accounts"
+
+
+def replaced_statement(one: Succession) -> str:
+    """How many suspensions were answered, as a sentence."""
+    within = _WITHIN_WORDS[one.within_s]
+    return f"{one.followed} of {one.banned} suspensions were followed by a new member within {within}"
 
 
 def _opened(one: Burst) -> Evidence:

@@ -20,7 +20,7 @@ from spiritsafe.campaigns.conduct import LEVEL, source_of
 from spiritsafe.campaigns.model import EvidenceKind
 from spiritsafe.campaigns.significance import significant
 from spiritsafe.campaigns.tying import Found
-from spiritsafe.links.lifecycle import in_the_chain, succession
+from spiritsafe.links.lifecycle import CHAIN_SHARE, chance_of_succession, succession
 from spiritsafe.links.rhythm import keeping_time
 from spiritsafe.stats.hypotheses import benjamini_hochberg
 
@@ -194,12 +194,13 @@ def _in_the_chain(group: GroupFacts, others: Ints, scene: Scene) -> NDArray[np.b
     """
     if not len(others) or scene.suspended_s is None:
         return np.zeros(len(others), dtype=bool)
-    both = np.append(group.accounts, others)
     created_s, suspended_s = scene.created_s, scene.suspended_s
-    follows = succession(created_s[both], suspended_s[both], scene.window, seed=scene.seed)
+    both = np.sort(np.append(group.accounts, others))
+    follows = succession(created_s, suspended_s, both, scene.window, seed=scene.seed)
     if follows is None or follows.p_value > LEVEL:
         return np.zeros(len(others), dtype=bool)
-    return in_the_chain(created_s, suspended_s, group.accounts, others)
+    chance = chance_of_succession(created_s, suspended_s, group.accounts, scene.window, others=others)
+    return chance[others] <= CHAIN_SHARE
 
 
 def _of_the_source(group: GroupFacts, accounts: Ints, watched: Watched) -> NDArray[np.bool_]:

@@ -109,6 +109,20 @@ class Log:
     def exchanges(self) -> int:
         return int(self.signals["exchanges"].sum())
 
+    @property
+    def verified_organisations(self) -> Ints:
+        """The verified organisation of each account, numbered from 0; -1 where there is none. Shape (accounts,)."""
+        owner = np.full(self.accounts, -1, dtype=np.int64)
+        if {"organization_verified", "organization_id"} <= self.observable:
+            names = self.signals["organization_id"]
+            verified = [
+                place
+                for place, (sure, name) in enumerate(zip(self.signals["organization_verified"], names, strict=True))
+                if sure and name is not None
+            ]
+            owner[verified] = np.unique(names[verified].astype(str), return_inverse=True)[1]
+        return owner
+
 
 @dataclass(frozen=True, slots=True)
 class Names:
@@ -164,7 +178,8 @@ class GroupFacts:
     member. Within a kind agreements depend on one another (an address implies its network, one phrase the
     next), so the strongest counts and the rest do not add. `without` names the kinds that were not needed to find the
     group. `conduct` is how the accounts act beside one another, once it was looked at. `template_users` accounts
-    outside sent the group's template, `let_go` were found with the members and showed nothing but words.
+    outside sent the group's template, `let_go` were found with the members and showed nothing but words. Where
+    those would have been most of the group they stay in it, and it is `scattered`.
     """
 
     accounts: Ints
@@ -174,6 +189,7 @@ class GroupFacts:
     conduct: Conduct | None = None
     template_users: int = 0
     let_go: int = 0
+    scattered: bool = False
 
     def of(self, log: Log, name: str) -> NDArray[Any]:
         """A signal of the members. Shape (members,)."""
@@ -282,7 +298,7 @@ def _gather_one(found: Found, rows: Ints, holdings: Holdings) -> GroupFacts:
     together = held_by[number] > 1
     rows, position = rows[together], position[together]
     begins = np.flatnonzero(np.diff(holdings.value[rows], prepend=-1))
-    ends = [*begins[1:].tolist(), len(rows)]
+    ends = np.append(begins, len(rows))[1:].tolist()
     shared = [
         SharedValue(
             thing=holdings.things[value],

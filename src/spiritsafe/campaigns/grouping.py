@@ -21,6 +21,10 @@ ROUNDS: Final = 30
 BRIDGE_SHARE: Final = 0.5
 """Two communities are one when the ties between them are at least a quarter of the ties inside the smaller."""
 
+BRIDGE_STRENGTH: Final = 0.25
+"""And when one of these ties weighs at least a quarter of what one inside either weighs: whole templates are not joined
+by what strangers share."""
+
 
 def components(nodes: int, a: Ints, b: Ints) -> Ints:
     """Connected components of an undirected graph.
@@ -136,12 +140,15 @@ def _bridged(label: Ints, a: Ints, b: Ints, weight: Floats) -> Ints:
         one, other = np.minimum(label[a], label[b]), np.maximum(label[a], label[b])
         inside = one == other
         within = np.bincount(one[inside], weights=weight[inside], minlength=count)
+        usual = within / np.maximum(np.bincount(one[inside], minlength=count), 1)
         pairs, place = np.unique(one[~inside] * count + other[~inside], return_inverse=True)
         between = np.bincount(place.ravel(), weights=weight[~inside], minlength=len(pairs))
+        strength = between / np.maximum(np.bincount(place.ravel(), minlength=len(pairs)), 1)
         low, high = pairs // max(count, 1), pairs % max(count, 1)
         # A single account that is tied to a community by one tie is not drawn in: it has nothing inside.
         smaller = np.minimum(within[low], within[high])
         join = (smaller > 0) & (between >= BRIDGE_SHARE * smaller) & (between >= 2)
+        join &= strength >= BRIDGE_STRENGTH * np.maximum(usual[low], usual[high])
         if not join.any():
             return label
         label = components(count, low[join], high[join])[label]

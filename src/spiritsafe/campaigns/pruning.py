@@ -33,8 +33,13 @@ if TYPE_CHECKING:
 TOGETHER_SHARE: Final = 0.75
 """Where so many keep one rhythm, it is taken of those who send too little to show it; where fewer do, of nobody."""
 
-APART_P: Final = 0.5
-"""Half of those who do not keep a rhythm have a p-value above this, and hardly anybody who does."""
+APART_P: Final = 0.2
+"""Four in five of those who do not keep a rhythm have a p-value above this, and hardly anybody who does."""
+
+SHOWN_BITS: Final = 1.0
+SHOWN_WITHOUT_TEMPLATE_BITS: Final = 3.0
+"""Who shows something of a kind is twice as likely a member as a stranger by it: less is hardly anything. Eight times
+as likely where the group has no template of its own: its words may be those of a language."""
 
 IMPROBABLE: Final = 0.1
 """Nobody is accused of whom the scan itself says that nine to one it is a stranger."""
@@ -47,8 +52,9 @@ def pruned(every: Sequence[GroupFacts], holdings: Holdings) -> list[GroupFacts]:
     done = []
     for facts in every:
         keep = _acting(facts) & _probable(facts, holdings.accounts)
-        if keep.all() or int(keep.sum()) < GROUP_MINIMUM:
-            done.append(facts)
+        if keep.all() or int(keep.sum()) < GROUP_MINIMUM or 2 * int(keep.sum()) < len(keep):
+            # Of a crowd somebody shows everything by chance: who is left of it was chosen for that.
+            done.append(replace(facts, scattered=not keep.all()))
             continue
         (smaller,) = gather([Found(facts.accounts[keep], facts.without)], holdings)
         assert facts.conduct is not None
@@ -60,7 +66,8 @@ def pruned(every: Sequence[GroupFacts], holdings: Holdings) -> list[GroupFacts]:
 
 def _acting(facts: GroupFacts) -> Bools:
     """Which members stay. Shape (members,)."""
-    shows = np.asarray(np.max([facts.bits[kind] for kind in _OTHER], axis=0) > 0)
+    least = SHOWN_BITS if facts.own_template else SHOWN_WITHOUT_TEMPLATE_BITS
+    shows = np.asarray(np.max([facts.bits[kind] for kind in _OTHER], axis=0) >= least)
     if max(share_with(facts, kind) for kind in _OTHER) < KIND_SHARE:
         # Nothing besides wording counts for the group: it will not be accused, and is shown whole.
         return np.ones_like(shows)
@@ -93,7 +100,9 @@ def _conduct(conduct: Conduct, keep: Bools) -> Conduct:
         meetings=met if met is None or not len(met.members) else replace(met, members=met.members[keep]),
         dealing=None if dealt is None else replace(dealt, resampled=dealt.resampled[keep]),
         move=None if moved is None else replace(moved, members=moved.members[keep]),
-        succession=None if follows is None else replace(follows, members=follows.members[keep]),
+        succession=None
+        if follows is None
+        else replace(follows, members=follows.members[keep], chance=follows.chance[keep]),
         burst=None if opened is None else replace(opened, members=opened.members[keep]),
         source=None
         if source is None

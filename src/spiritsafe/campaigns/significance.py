@@ -26,16 +26,15 @@ Q_LEVEL: Final = 0.01
 SHARES: Final = {
     EvidenceKind.TIMING: 0.4,
     EvidenceKind.LIFECYCLE: 0.2,
-    EvidenceKind.CONTENT: 0.1,
-    EvidenceKind.WORK: 0.1,
+    EvidenceKind.WORK: 0.2,
     EvidenceKind.INFRASTRUCTURE: 0.1,
     EvidenceKind.IDENTITY: 0.1,
 }
-"""What part of the level each kind of test may spend, most for what says most of one operator; they add to 1."""
+"""What part of the level each kind of test may spend, most for what says most of one operator; they add to 1. Wording
+has none: who asks about one subject shares more of it than accounts drawn at random, and no null of it holds."""
 
 _TYING: Final = (EvidenceKind.CONTENT, EvidenceKind.WORK, EvidenceKind.INFRASTRUCTURE, EvidenceKind.IDENTITY)
 _NULLS: Final = {
-    EvidenceKind.CONTENT: "they share habitual phrases as accounts drawn at random do",
     EvidenceKind.TIMING: "their timelines are unrelated, and they move to new models as other accounts do",
     EvidenceKind.WORK: (
         "they share conversations as accounts drawn at random do, repeat at times of their own, with data of their own"
@@ -73,7 +72,7 @@ def made_tests(facts: GroupFacts) -> tuple[Tested, ...]:
         # What anybody may ask about is nothing, however much alike it is.
         made[EvidenceKind.WORK].append(conduct.source.p_value if conduct.source.theirs else 1.0)
     for kind, sharing in conduct.sharing.items():
-        if kind in facts.without and sharing.chance > 0:
+        if kind in made and kind in facts.without and sharing.chance > 0:
             made[kind].append(sharing.p_value)
     return tuple(Tested(kind, min(min(found) * len(found), 1.0)) for kind, found in made.items() if found)
 

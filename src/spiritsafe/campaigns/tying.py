@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from spiritsafe.campaigns.facts import SEVERAL
 from spiritsafe.campaigns.grouping import communities, components
 from spiritsafe.campaigns.model import EvidenceKind
 
@@ -73,13 +74,15 @@ class Found:
     without: frozenset[EvidenceKind]
 
 
-def tie(holdings: Holdings, *, minimum: int = GROUP_MINIMUM) -> list[Found]:
+def tie(holdings: Holdings, *, organisation: Ints | None = None, minimum: int = GROUP_MINIMUM) -> list[Found]:
     """The groups: accounts that are tied to one another more than to others.
 
     Parameters
     ----------
     holdings
         Rare values and who holds them.
+    organisation
+        Shape (accounts,): the verified organisation of each, -1 where there is none.
     minimum
         Smaller groups are left out.
 
@@ -99,6 +102,8 @@ def tie(holdings: Holdings, *, minimum: int = GROUP_MINIMUM) -> list[Found]:
     every, weight = _together(list(rules.values()), [alike, np.ones(len(owner)), carried])
     labels = communities(accounts, every // accounts, every % accounts, weight)
     labels = _without_stragglers(labels, every // accounts, every % accounts, weight)
+    if organisation is not None:
+        labels = _organisations_apart(labels, organisation)
     order = np.argsort(labels, kind="stable")
     groups = np.split(order, np.cumsum(np.bincount(labels))[:-1])
     kept = sorted((g for g in groups if len(g) >= minimum), key=lambda group: (-len(group), int(group[0])))
@@ -130,6 +135,24 @@ def _without_stragglers(labels: Ints, a: Ints, b: Ints, weight: Floats) -> Ints:
     alone = (held < STRAGGLER_WEIGHT) | (held < STRAGGLER_SHARE * middle[labels])
     labels = labels.copy()
     labels[alone] = len(labels) + np.arange(int(alone.sum()))
+    named: Ints = np.unique(labels, return_inverse=True)[1].ravel()
+    return named
+
+
+def _organisations_apart(labels: Ints, organisation: Ints) -> Ints:
+    """Accounts of verified organisations that got among strangers are groups of their own.
+
+    Several of one organisation are its own business, whoever else uses the same card, address or wording. Where such
+    are half of a group they speak for all of it (`facts.Names.verified_organisations`), and it is left whole.
+    """
+    known = organisation >= 0
+    pairs = labels * (int(organisation.max(initial=-1)) + 2) + organisation + 1
+    _, place, size = np.unique(pairs, return_inverse=True, return_counts=True)
+    settled = known & (size[place.ravel()] >= SEVERAL)
+    strangers = 2 * np.bincount(labels, weights=settled) < np.bincount(labels)
+    moved = settled & strangers[labels]
+    labels = labels.copy()
+    labels[moved] = len(labels) + place.ravel()[moved]
     named: Ints = np.unique(labels, return_inverse=True)[1].ravel()
     return named
 

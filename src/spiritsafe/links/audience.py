@@ -26,8 +26,9 @@ COMMON_MINIMUM: Final = 10
 """A phrase is common that one account in 600 has said, and ten at least."""
 
 HOLDERS: Final = 2
-"""What two of a phrase's holders say is how they talk, if as many others say it: what one says may be anything, and
-what hardly anybody else says is their template."""
+HOLDERS_SHARE: Final = 0.1
+"""What two of a phrase's holders say, and one in ten of them, is how they talk, if as many others say it: what one says
+may be anything, among hundreds a few speak two languages, and what hardly anybody else says is their template."""
 
 THEIRS: Final = 0.25
 """A common phrase of which a quarter of the users talk so is how they talk, too."""
@@ -97,8 +98,11 @@ def _talk(holders: csr_matrix, said: csr_matrix) -> tuple[csr_matrix, Ints]:
 
     users, found = said.getnnz(axis=0), []
     for begin in range(0, holders.shape[0], _AT_ONCE):
-        talk = holders[begin : begin + _AT_ONCE] @ said
-        talk.data = ((talk.data >= HOLDERS) & (2 * talk.data <= users[talk.indices])).astype(np.float32)
+        some = holders[begin : begin + _AT_ONCE]
+        talk = some @ said
+        least = np.maximum(HOLDERS, HOLDERS_SHARE * some.getnnz(axis=1))
+        least = np.repeat(least, np.diff(talk.indptr))
+        talk.data = ((talk.data >= least) & (2 * talk.data <= users[talk.indices])).astype(np.float32)
         talk.eliminate_zeros()
         found.append(talk)
     every = vstack(found, format="csr")
