@@ -100,7 +100,7 @@ def coordination(facts: GroupFacts, log: Log) -> tuple[Axis, tuple[str, ...]]:
         return Axis(name="coordination", status=AxisStatus.NOT_OBSERVABLE, reason=reason, missing_columns=missing), ()
     reason = "the accounts are tied through one another only: no kind of evidence holds for half of them"
     if facts.scattered:
-        reason = "most of the accounts show nothing but wording in common: that some show more is chance"
+        reason = "too few of the accounts show more than strangers do: of a crowd some show everything by chance"
     return Axis(
         name="coordination",
         status=AxisStatus.CONTRADICTED,

@@ -179,7 +179,7 @@ class GroupFacts:
     next), so the strongest counts and the rest do not add. `without` names the kinds that were not needed to find the
     group. `conduct` is how the accounts act beside one another, once it was looked at. `template_users` accounts
     outside sent the group's template, `let_go` were found with the members and showed nothing but words. Where
-    those would have been most of the group they stay in it, and it is `scattered`.
+    too few would have been left without those, they stay in it, and it is `scattered`.
     """
 
     accounts: Ints
@@ -228,7 +228,8 @@ class GroupFacts:
 
     def total_bits(self) -> Floats:
         """Bits of all kinds together, for each member."""
-        return np.sum(list(self.bits.values()), axis=0)  # type: ignore[no-any-return]
+        total: Floats = np.sum(list(self.bits.values()), axis=0)
+        return total
 
 
 def activities_of(busy: pa.Table, asked: pa.Table, *, groups: int) -> list[Activity]:
