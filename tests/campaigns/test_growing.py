@@ -185,6 +185,19 @@ def test_who_shows_little_besides_words_that_others_use_too_is_let_go(users, sta
     assert left.let_go == 10 - stay
 
 
+@pytest.mark.parametrize(("in_chain", "stay"), [(13, 13), (9, 0)])
+def test_little_says_more_where_nearly_all_of_a_group_show_it(in_chain, stay):
+    """Of fourteen who share words with strangers all but one came as soon after a ban as one stranger in twelve does;
+    where five did not, those who did are no better than chance picks out of a crowd."""
+    held = holdings(template(range(40), phrases("1", 12)))
+    (facts,) = gather([Found(np.arange(14), frozenset())], held)
+    chance = np.where(np.arange(14) < in_chain, 0.08, 1.0)
+    bits = {**facts.bits, EvidenceKind.LIFECYCLE.value: np.where(chance < 1, 0.9, 0.0)}
+    (left,) = pruned([replace(facts, bits=bits, chance=chance, conduct=group(timing=1.0).conduct)], held)
+    assert left.scattered == (stay == 0)
+    assert left.accounts.tolist() == list(range(stay or 14))
+
+
 def test_a_crowd_of_which_a_few_show_something_is_scattered_and_nobody_is_picked_out_of_it():
     """Seven of forty-six keep the rhythm that everybody half keeps: the others would be let go, and these be chosen."""
     held = holdings(template(range(46), phrases("1", 12)))

@@ -31,6 +31,7 @@ from spiritsafe.stats import (
     recall_at_precision,
     reliability_table,
     roc_auc,
+    storey,
     uniform_check,
     wilson,
 )
@@ -284,6 +285,18 @@ def test_false_discovery_rate_is_kept_in_a_simulation():
         named = benjamini_hochberg(scipy_stats.norm.sf(z)) <= 0.1
         shares.append(named[20:].sum() / max(1, named.sum()))
     assert np.mean(shares) == pytest.approx(0.1 * 0.8, abs=0.02)
+
+
+def test_where_most_is_real_storey_names_more_and_keeps_the_rate():
+    rng = np.random.default_rng(7)
+    shares, more = [], 0
+    for _ in range(300):
+        p_values = scipy_stats.norm.sf(np.concatenate([rng.normal(2, 1, 24), rng.normal(0, 1, 6)]))
+        named = storey(p_values) <= 0.1
+        shares.append(named[24:].sum() / max(1, named.sum()))
+        more += int(named.sum()) - int((benjamini_hochberg(p_values) <= 0.1).sum())
+    assert np.mean(shares) <= 0.1
+    assert more > 300
 
 
 def test_a_permutation_p_value_is_never_zero_and_ties_count():

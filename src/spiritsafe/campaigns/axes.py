@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from spiritsafe.campaigns.conduct import LEVEL
 from spiritsafe.campaigns.conduct_text import conduct_evidence, replaced_statement
 from spiritsafe.campaigns.model import Axis, AxisStatus, Evidence, EvidenceKind
+from spiritsafe.campaigns.shown import LEVEL
 from spiritsafe.signals.tactics import installed_tactics
 
 if TYPE_CHECKING:

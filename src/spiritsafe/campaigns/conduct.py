@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from spiritsafe.campaigns.model import EvidenceKind
 from spiritsafe.campaigns.sharing import SHARED, Rare, sharing_of
+from spiritsafe.campaigns.shown import bits_by_kind, chance_of_all, shown_by
 from spiritsafe.links.asked import Asked
 from spiritsafe.links.dealing import Dealing, dealing
 from spiritsafe.links.lifecycle import Burst, Succession, burst, succession
@@ -21,7 +21,6 @@ from spiritsafe.links.one_source import OneSource, one_source
 from spiritsafe.links.ragged import ranges
 from spiritsafe.links.releases import Move, move
 from spiritsafe.links.rhythm import Meetings, Strangers, Timelines, Window, meetings
-from spiritsafe.stats.tails import bits_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 
     from spiritsafe.campaigns.facts import GroupFacts, Log
     from spiritsafe.campaigns.holdings import Holdings
+    from spiritsafe.campaigns.model import EvidenceKind
     from spiritsafe.campaigns.sharing import Sharing
     from spiritsafe.links.asked import Outsiders
     from spiritsafe.links.releases import Releases
@@ -38,19 +38,10 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Floats = NDArray[np.float64]
 
-LEVEL: Final = 0.01
-"""From this p-value down a kind of evidence counts for a group."""
-
-MEMBER_P: Final = 0.05
-"""From this p-value down an account is shown to keep its group's rhythm."""
-
 STRANGERS: Final = 60
 STRANGER_ACCOUNTS: Final = 1_200
 STRANGER_EXCHANGES: Final = 5
 """So many chance groups, of accounts in no group with at least five exchanges, say how strangers of this log fare."""
-
-SAME: Final = 0.9
-"""P(one operator's accounts show a thing in common), as in `links.weights.rarity_bits`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +211,9 @@ def with_conduct(facts: Sequence[GroupFacts], watched: Watched, scene: Scene) ->
             source=source_of(one, one.accounts, watched),
             sharing={kind: sharing_of(one, kind, rare) for kind in SHARED},
         )
-        done.append(replace(one, conduct=conduct, bits=_bits(one, conduct)))
+        shown = shown_by(one, conduct)
+        chance = chance_of_all(one, shown)
+        done.append(replace(one, conduct=conduct, bits=bits_by_kind(one, shown), chance=chance))
     return done
 
 
@@ -229,38 +222,3 @@ def source_of(facts: GroupFacts, accounts: Ints, watched: Watched) -> OneSource 
     if not facts.own_template:
         return None
     return one_source(watched.asked.of(accounts), len(accounts), watched.outsiders)
-
-
-def _bits(facts: GroupFacts, conduct: Conduct) -> dict[str, Floats]:
-    """Bits by kind: of what was shared where its test holds, and of conduct.
-
-    Within a kind the strongest counts; agreements of one kind depend on one another.
-    """
-    bits = dict(facts.bits)
-    for kind, sharing in conduct.sharing.items():
-        if kind in facts.without:
-            shown = (facts.bits[kind] >= sharing.bits) & (sharing.p_value <= LEVEL)
-            bits[kind] = np.where(shown, facts.bits[kind], 0.0)
-    met = conduct.meetings
-    if met is not None and met.no_deadline_p_value <= LEVEL and len(met.members):
-        bits[EvidenceKind.TIMING] = np.array([bits_of(p) if p <= MEMBER_P else 0.0 for p in met.members])
-    moved = conduct.move
-    if moved is not None and moved.p_value <= LEVEL:
-        rarity = max(float(np.log2(SAME / moved.share)), 0.0)
-        bits[EvidenceKind.TIMING] = np.maximum(bits[EvidenceKind.TIMING], moved.members.astype(np.float64) * rarity)
-    dealt = conduct.dealing
-    if dealt is not None and dealt.resampling and dealt.p_value is not None:
-        bits[EvidenceKind.WORK] = np.maximum(bits[EvidenceKind.WORK], dealt.resampled * bits_of(dealt.p_value))
-    source = conduct.source
-    if source is not None and source.p_value <= LEVEL and source.theirs:
-        rarity = min(bits_of(source.p_value), float(np.log2(SAME / source.outside)))
-        bits[EvidenceKind.WORK] = np.maximum(bits[EvidenceKind.WORK], source.members * rarity)
-    follows, opened = conduct.succession, conduct.burst
-    if follows is not None and follows.p_value <= LEVEL:
-        bits[EvidenceKind.LIFECYCLE] = follows.members * np.array([bits_of(p) for p in follows.chance])
-    if opened is not None and opened.p_value <= LEVEL:
-        rarity = max(float(np.log2(SAME / opened.background)), 0.0)
-        bits[EvidenceKind.LIFECYCLE] = np.maximum(
-            bits[EvidenceKind.LIFECYCLE], opened.members.astype(np.float64) * rarity
-        )
-    return bits

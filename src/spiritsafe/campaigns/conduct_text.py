@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from spiritsafe.campaigns.conduct import LEVEL, MEMBER_P
 from spiritsafe.campaigns.model import Evidence, EvidenceKind
+from spiritsafe.campaigns.shown import LEVEL, MEMBER_P
 from spiritsafe.links.one_source import ALIKE_OF_STRANGERS
 from spiritsafe.links.rhythm import LAGS_S
 

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pyarrow as pa
 
-from spiritsafe.campaigns.conduct import LEVEL, source_of
+from spiritsafe.campaigns.conduct import source_of
 from spiritsafe.campaigns.model import EvidenceKind
+from spiritsafe.campaigns.shown import LEVEL
 from spiritsafe.campaigns.significance import significant
 from spiritsafe.campaigns.tying import Found
 from spiritsafe.links.lifecycle import CHAIN_SHARE, chance_of_succession, succession

@@ -177,9 +177,10 @@ class GroupFacts:
     `bits[kind]` has one entry a member: the weight of the rarest value of that kind shared with another
     member. Within a kind agreements depend on one another (an address implies its network, one phrase the
     next), so the strongest counts and the rest do not add. `without` names the kinds that were not needed to find the
-    group. `conduct` is how the accounts act beside one another, once it was looked at. `template_users` accounts
-    outside sent the group's template, `let_go` were found with the members and showed nothing but words. Where
-    too few would have been left without those, they stay in it, and it is `scattered`.
+    group. `conduct` is how the accounts act beside one another, once it was looked at, and `chance`, shape (members,),
+    of how many strangers one shows as much as each besides wording. `template_users` accounts outside sent the group's
+    template, `let_go` were found with the members and showed nothing but words. Where too few would have been left
+    without those, they stay in it, and it is `scattered`.
     """
 
     accounts: Ints
@@ -187,6 +188,7 @@ class GroupFacts:
     bits: dict[str, Floats]
     without: frozenset[EvidenceKind] = frozenset()
     conduct: Conduct | None = None
+    chance: Floats | None = None
     template_users: int = 0
     let_go: int = 0
     scattered: bool = False

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     Ints = NDArray[np.int64]
     Floats = NDArray[np.float64]
+    Bools = NDArray[np.bool_]
 
 ROUNDS: Final = 30
 BRIDGE_SHARE: Final = 0.5
@@ -112,6 +113,92 @@ def communities(nodes: int, a: Ints, b: Ints, weight: Floats) -> Ints:
         if not changed:
             break
     return _bridged(label, a, b, weight)
+
+
+def apart_at_one(label: Ints, a: Ints, b: Ints, weight: Floats, *, least: int) -> Ints:
+    """Groups that one node holds together, taken apart at it.
+
+    One account that has to do with two groups (a company's that tries a published system prompt) makes no group of
+    them. It goes where its ties weigh most.
+
+    Parameters
+    ----------
+    label
+        Shape (nodes,). Each node's group.
+    a, b, weight
+        Shape (edges,). As for `communities`.
+    least
+        Parts smaller than this are no groups of their own, and stay with the node that they hang on.
+
+    Returns
+    -------
+    Shape (nodes,): each node's group, numbered from 0. Deterministic.
+
+    Examples
+    --------
+    Two triangles that have a corner in common:
+
+    >>> a, b = np.array([0, 0, 1, 2, 2, 3]), np.array([1, 2, 2, 3, 4, 4])
+    >>> apart_at_one(np.zeros(5, dtype=np.int64), a, b, np.array([2, 2, 2, 1, 1, 1]), least=2).tolist()
+    [0, 0, 0, 1, 1]
+    """
+    inside = (label[a] == label[b]) & (np.bincount(label) > 2 * least)[label[a]]
+    a, b, weight = a[inside], b[inside], weight[inside]
+    cut = _cut_nodes(len(label), a, b, least)
+    if not cut.any():
+        return label
+    free = ~(cut[a] | cut[b])
+    part = components(len(label), a[free], b[free])
+    large = np.bincount(part)[part] >= least
+    for node in np.flatnonzero(cut).tolist():
+        at = (a == node) | (b == node)
+        other = a[at] + b[at] - node
+        votes = np.bincount(part[other], weights=weight[at] * (large[other] & ~cut[other]))
+        part[node] = int(np.argmax(votes)) if votes.any() else part[node]
+    for one, other in ((a, b), (b, a)):
+        for end in np.flatnonzero(cut[other] & ~cut[one] & ~large[one]).tolist():
+            part[part == part[one[end]]] = part[other[end]]
+    apart = np.isin(label, label[cut])
+    named: Ints = np.unique(np.where(apart, part + len(label), label), return_inverse=True)[1].ravel()
+    return named
+
+
+def _cut_nodes(nodes: int, a: Ints, b: Ints, least: int) -> Bools:
+    """Nodes without which what hangs together falls into parts of which at least two have `least` nodes.
+
+    Source: depth-first search, Hopcroft & Tarjan, Comm. ACM 16 (1973), doi:10.1145/362248.362272.
+    """
+    source, target = np.concatenate([a, b]), np.concatenate([b, a])
+    order = np.lexsort((target, source))
+    source, target = source[order], target[order]
+    begins = np.searchsorted(source, np.arange(nodes + 1)).tolist()
+    ties = target.tolist()
+    turn, parent = np.full(nodes, nodes), np.full(nodes, -1)
+    visited: list[int] = []
+    for root in np.unique(a).tolist():
+        path = [(root, -1)]
+        while path:
+            node, came_from = path.pop()
+            if turn[node] == nodes:
+                turn[node], parent[node] = len(visited), came_from
+                visited.append(node)
+                path.extend((other, node) for other in ties[begins[node] : begins[node + 1]])
+    # How far back one gets from a node, or from what was reached through it, without the tie it was reached by.
+    back = turn.copy()
+    around = target != parent[source]
+    np.minimum.at(back, source[around], turn[target[around]])
+    below, hanging, parts = np.ones(nodes, dtype=np.int64), np.zeros(nodes, dtype=np.int64), np.zeros(nodes, np.int64)
+    for node in reversed(visited):
+        over = parent[node]
+        if over >= 0:
+            back[over] = min(back[over], back[node])
+            below[over] += below[node]
+            if back[node] >= turn[over]:
+                hanging[over] += below[node]
+                parts[over] += below[node] >= least
+    together = np.bincount(components(nodes, a, b))[components(nodes, a, b)]
+    cut: Bools = parts + (together - 1 - hanging >= least) >= 2
+    return cut
 
 
 def _common(nodes: int, a: Ints, b: Ints) -> Ints:

@@ -18,6 +18,7 @@ from spiritsafe.campaigns.facts import gather
 from spiritsafe.campaigns.model import EvidenceKind
 from spiritsafe.campaigns.tying import GROUP_MINIMUM, Found
 from spiritsafe.campaigns.verdicts import membership_probability
+from spiritsafe.stats.hypotheses import storey
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +41,10 @@ SHOWN_BITS: Final = 1.0
 SHOWN_WITHOUT_TEMPLATE_BITS: Final = 3.0
 """Who shows something of a kind is twice as likely a member as a stranger by it: less is hardly anything. Eight times
 as likely where the group has no template of its own: its words may be those of a language."""
+
+STRANGERS_Q: Final = 0.03
+"""Or it is one of so many members that show as much that of them at most three in a hundred are strangers: what says
+little of one account says more where nearly all of a group show it."""
 
 IMPROBABLE: Final = 0.1
 """Nobody is accused of whom the scan itself says that nine to one it is a stranger."""
@@ -68,6 +73,8 @@ def _acting(facts: GroupFacts) -> Bools:
     """Which members stay. Shape (members,)."""
     least = SHOWN_BITS if facts.own_template else SHOWN_WITHOUT_TEMPLATE_BITS
     shows = np.asarray(np.max([facts.bits[kind] for kind in _OTHER], axis=0) >= least)
+    if facts.chance is not None:
+        shows = shows | (storey(facts.chance) <= STRANGERS_Q)
     if max(share_with(facts, kind) for kind in _OTHER) < KIND_SHARE:
         # Nothing besides wording counts for the group: it will not be accused, and is shown whole.
         return np.ones_like(shows)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from spiritsafe.campaigns.facts import SEVERAL
-from spiritsafe.campaigns.grouping import communities, components
+from spiritsafe.campaigns.grouping import apart_at_one, communities, components
 from spiritsafe.campaigns.model import EvidenceKind
 
 if TYPE_CHECKING:
@@ -101,6 +101,7 @@ def tie(holdings: Holdings, *, organisation: Ints | None = None, minimum: int = 
     }
     every, weight = _together(list(rules.values()), [alike, np.ones(len(owner)), carried])
     labels = communities(accounts, every // accounts, every % accounts, weight)
+    labels = apart_at_one(labels, every // accounts, every % accounts, weight, least=minimum)
     labels = _without_stragglers(labels, every // accounts, every % accounts, weight)
     if organisation is not None:
         labels = _organisations_apart(labels, organisation)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         equality_test,
         permutation_p_value,
         permutation_test,
+        storey,
         uniform_check,
     )
     from spiritsafe.stats.intervals import (
@@ -63,6 +64,7 @@ _HOMES: Final = {
         "UniformCheck",
         "benjamini_hochberg",
         "benjamini_yekutieli",
+        "storey",
         "equality_test",
         "permutation_p_value",
         "permutation_test",
@@ -113,6 +115,7 @@ __all__ = [
     "recall_at_precision",
     "reliability_table",
     "roc_auc",
+    "storey",
     "uniform_check",
     "wilson",
 ]

@@ -81,6 +81,35 @@ def benjamini_hochberg(p_values: Floats) -> Floats:
     return adjusted
 
 
+def storey(p_values: Floats) -> Floats:
+    """q-values: of the tests flagged at most q, so large a share is false, at most and on average.
+
+    As `benjamini_hochberg`, times the share of true nulls, which is estimated from p-values above one half: where
+    nearly every test is of something, less has to be allowed for. One is added to their count, so that a handful of
+    tests is never taken to be free of nulls.
+
+    Parameters
+    ----------
+    p_values
+        Shape (tests,), each in [0, 1].
+
+    Returns
+    -------
+    Shape (tests,), in the order given.
+
+    Examples
+    --------
+    >>> storey(np.array([0.01, 0.02, 0.02, 0.05])).round(3).tolist()
+    [0.013, 0.013, 0.013, 0.025]
+
+    Source: Storey (2002), doi:10.1111/1467-9868.00346, with lambda 0.5; one added as in Storey, Taylor & Siegmund
+    (2004), doi:10.1111/j.1467-9868.2004.00439.x.
+    """
+    nulls_share = min(2 * (float((p_values > 0.5).sum()) + 1) / max(len(p_values), 1), 1.0)
+    q_values: Floats = nulls_share * benjamini_hochberg(p_values)
+    return q_values
+
+
 def benjamini_yekutieli(p_values: Floats) -> Floats:
     """As `benjamini_hochberg`, but valid whatever the dependence between the tests; costs about ln(tests).
 
