@@ -85,9 +85,11 @@ def test_a_template_that_twice_as_many_strangers_as_members_use_draws_nobody_in(
 def watched(times, asked=None):
     """Exchanges of accounts 0, 1, ..., none of them in a conversation, and what they asked."""
     every = lines(times)
-    acts = Acts(every.member, every.at_s, np.arange(len(every.at_s)) + 1, np.ones(len(every.at_s), dtype=bool))
+    count = len(every.at_s)
+    unlimited = np.zeros(count, dtype=np.int64)
+    acts = Acts(every.member, every.at_s, np.arange(count) + 1, unlimited, np.ones(count, dtype=bool))
     outsiders = Outsiders.of(asked_by(people(np.random.default_rng(0), others=60)))
-    return Watched(acts, asked_by([]) if asked is None else asked, outsiders, Strangers(0.0, 1.0))
+    return Watched(acts, asked_by([]) if asked is None else asked, outsiders, Strangers(0.0, 1.0), every)
 
 
 def test_only_who_keeps_the_rhythm_joins():

@@ -59,7 +59,7 @@ def group(*, timing=None, without=(), sharing=None):
     kinds = {kind.value: np.zeros(5) for kind in EvidenceKind}
     conduct = Conduct(
         meetings=None if timing is None else met(timing), dealing=None, move=None, succession=None, burst=None,
-        source=None, sharing=sharing or {},
+        source=None, turns=None, hand_overs=None, sharing=sharing or {},
     )  # fmt: skip
     return GroupFacts(accounts=np.arange(5), shared=(), bits=kinds, without=frozenset(without), conduct=conduct)
 

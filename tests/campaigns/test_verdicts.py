@@ -179,7 +179,7 @@ def test_what_could_be_chance_is_not_accused():
 
 def conduct(**seen):
     """Nothing was seen but this."""
-    nothing = dict.fromkeys(("meetings", "dealing", "move", "succession", "burst", "source"))
+    nothing = dict.fromkeys(("meetings", "dealing", "move", "succession", "burst", "source", "turns", "hand_overs"))
     return Conduct(**{**nothing, "sharing": {}, **seen})
 
 

@@ -16,11 +16,13 @@ from spiritsafe.campaigns.sharing import SHARED, Rare, sharing_of
 from spiritsafe.campaigns.shown import bits_by_kind, chance_of_all, shown_by
 from spiritsafe.links.asked import Asked
 from spiritsafe.links.dealing import Dealing, dealing
+from spiritsafe.links.handover import HandOvers, Prompts, hand_overs
 from spiritsafe.links.lifecycle import Burst, Succession, burst, succession
 from spiritsafe.links.one_source import OneSource, one_source
 from spiritsafe.links.ragged import ranges
 from spiritsafe.links.releases import Move, move
 from spiritsafe.links.rhythm import Meetings, Strangers, Timelines, Window, meetings
+from spiritsafe.links.turns import Turns, turns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -57,6 +59,8 @@ class Conduct:
     succession: Succession | None
     burst: Burst | None
     source: OneSource | None
+    turns: Turns | None
+    hand_overs: HandOvers | None
     sharing: Mapping[EvidenceKind, Sharing]
 
 
@@ -64,12 +68,14 @@ class Conduct:
 class Acts:
     """Exchanges of the accounts that are looked at, in order of account. `item` is 0 without a prompt.
 
-    `begins` marks exchanges that begin a conversation, or stand in none.
+    `limited` is the prompt of what was turned away at a limit, else 0. `begins` marks exchanges that begin a
+    conversation, or stand in none.
     """
 
     account: Ints
     at_s: Ints
     item: Ints
+    limited: Ints
     begins: NDArray[np.bool_]
 
     @classmethod
@@ -80,6 +86,7 @@ class Acts:
             table["account"].to_numpy(),
             table["at_s"].to_numpy(),
             table["item"].fill_null(0).to_numpy(),
+            table["limited"].fill_null(0).to_numpy(),
             table["begins"].to_numpy(),
         )
 
@@ -92,11 +99,23 @@ class Acts:
 
     def lines(self, accounts: Ints, *, beginning: bool) -> tuple[Timelines, Ints]:
         """Timelines and items of these accounts (ascending), numbered by their position."""
-        low, high = np.searchsorted(self.account, accounts), np.searchsorted(self.account, accounts, side="right")
-        rows = ranges(low, high - low)
-        member = np.repeat(np.arange(len(accounts)), high - low)
+        rows, member = self._of(accounts)
         keep = self.begins[rows] if beginning else self.item[rows] != 0
         return Timelines(member[keep], self.at_s[rows][keep], len(accounts)), self.item[rows][keep]
+
+    def prompts(self, accounts: Ints) -> tuple[Prompts, Prompts]:
+        """What these accounts (ascending) were refused at a limit, and what was answered; by their position."""
+        rows, member = self._of(accounts)
+        limited, answered = self.limited[rows] != 0, self.item[rows] != 0
+        return (
+            Prompts(member[limited], self.at_s[rows][limited], self.limited[rows][limited]),
+            Prompts(member[answered], self.at_s[rows][answered], self.item[rows][answered]),
+        )
+
+    def _of(self, accounts: Ints) -> tuple[Ints, Ints]:
+        """Places of these accounts' exchanges, and whose each is."""
+        low, high = np.searchsorted(self.account, accounts), np.searchsorted(self.account, accounts, side="right")
+        return ranges(low, high - low), np.repeat(np.arange(len(accounts)), high - low)
 
 
 def looked_at(facts: Sequence[GroupFacts], log: Log, *, seed: int) -> tuple[pa.Table, list[Ints]]:
@@ -147,12 +166,16 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """What the accounts that are looked at did: when they asked, what they asked about, and how strangers fare."""
+    """What the accounts that are looked at did: when they asked, what they asked about, and how strangers fare.
+
+    `strangers` are the exchanges of accounts in no group.
+    """
 
     acts: Acts
     asked: Asked
     outsiders: Outsiders
     usual: Strangers
+    strangers: Timelines
 
     def and_of(self, acts: pa.Table, asked: pa.Table) -> Watched:
         """With further accounts."""
@@ -209,6 +232,8 @@ def with_conduct(facts: Sequence[GroupFacts], watched: Watched, scene: Scene) ->
             else succession(created_s, scene.suspended_s, one.accounts, window, seed=own),
             burst=burst(created_s[one.accounts], everyone_s),
             source=source_of(one, one.accounts, watched),
+            turns=turns(lines, window, seed=own, strangers=watched.strangers),
+            hand_overs=hand_overs(*acts.prompts(one.accounts), len(one.accounts)),
             sharing={kind: sharing_of(one, kind, rare) for kind in SHARED},
         )
         shown = shown_by(one, conduct)

@@ -18,10 +18,12 @@ from spiritsafe.links.rhythm import LAGS_S
 if TYPE_CHECKING:
     from spiritsafe.campaigns.facts import GroupFacts
     from spiritsafe.links.dealing import Dealing
+    from spiritsafe.links.handover import HandOvers
     from spiritsafe.links.lifecycle import Burst, Succession
     from spiritsafe.links.one_source import OneSource
     from spiritsafe.links.releases import Move
     from spiritsafe.links.rhythm import Meetings
+    from spiritsafe.links.turns import Turns
 
 _LAG_WORDS: Final = {60: "minute", 600: "ten minutes", 7200: "two hours"}
 _WITHIN_WORDS: Final = {3600: "an hour", 12 * 3600: "twelve hours"}
@@ -37,6 +39,10 @@ def conduct_evidence(facts: GroupFacts) -> tuple[Evidence, ...]:
         made.append(_met(conduct.meetings, facts))
     if conduct.move is not None and conduct.move.p_value <= LEVEL:
         made.append(_moved(conduct.move))
+    if conduct.turns is not None and conduct.turns.p_value <= LEVEL:
+        made.append(_took_turns(conduct.turns, facts))
+    if conduct.hand_overs is not None and conduct.hand_overs.p_value <= LEVEL:
+        made.append(_took_over(conduct.hand_overs, facts))
     if conduct.dealing is not None and conduct.dealing.resampling:
         made.append(_resampled(conduct.dealing, facts))
     if conduct.source is not None and conduct.source.p_value <= LEVEL and conduct.source.theirs:
@@ -76,6 +82,36 @@ def _moved(one: Move) -> Evidence:
         accounts=one.moved,
         rarity=f"{one.share:.1%} of other accounts did",
         innocent_explanation="one company or one application that changed its configuration",
+    )
+
+
+def _took_turns(one: Turns, facts: GroupFacts) -> Evidence:
+    with_it = int((one.members <= MEMBER_P).sum())
+    return Evidence(
+        kind=EvidenceKind.TIMING,
+        statement=(
+            f"{with_it} of {len(facts.accounts)} accounts take turns: between two exchanges of one, another sends "
+            f"exactly one in {one.taken:.0%} of the cases"
+        ),
+        bits=_bits(facts, EvidenceKind.TIMING),
+        accounts=with_it,
+        rarity=f"{one.expected:.0%} by chance",
+        innocent_explanation="one company's program that spreads its own work over accounts it was given",
+    )
+
+
+def _took_over(one: HandOvers, facts: GroupFacts) -> Evidence:
+    with_it = int((one.members <= MEMBER_P).sum())
+    return Evidence(
+        kind=EvidenceKind.TIMING,
+        statement=(
+            f"{one.taken:,} of {one.refused:,} prompts that were refused at a limit were sent by another of these "
+            "accounts within two minutes"
+        ),
+        bits=_bits(facts, EvidenceKind.TIMING),
+        accounts=with_it,
+        rarity=f"{_count(one.expected)} by chance",
+        innocent_explanation="one company's program that goes on over another of its own accounts",
     )
 
 

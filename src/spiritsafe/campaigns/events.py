@@ -18,6 +18,7 @@ from spiritsafe.campaigns.model import Verdict
 from spiritsafe.engine import epoch_s
 from spiritsafe.links.infrastructure import REQUEST_THINGS
 from spiritsafe.links.phrases import PREFIX_BLOCK
+from spiritsafe.signals.batch import LIMIT_STATUS
 from spiritsafe.signals.tactics import FAILED_STATUS
 
 if TYPE_CHECKING:
@@ -171,20 +172,23 @@ def prompts(requests: ir.Table, members: ir.Table) -> ir.Table:
 
 
 def acts(requests: ir.Table, wanted: ir.Table, *, most: int = ACTS_AN_ACCOUNT) -> ir.Table:
-    """When the wanted accounts asked what: `account`, `at_s`, `item` (the prompt's hash), `begins`.
+    """When the wanted accounts asked what: `account`, `at_s`, `item` (the prompt's hash), `limited`, `begins`.
 
     `item` is null of what was turned away or failed: it is sent again, on another account where one is at its limit.
-    `begins` is true of a conversation's first exchange among these accounts, and of exchanges in no conversation. Of an
-    account with more than `most` exchanges those with the lowest prompt hashes are kept: a fixed choice that has
-    nothing to do with time, and the same prompts in every account.
+    What was turned away at a limit is in `limited` instead. `begins` is true of a conversation's first exchange among
+    these accounts, and of exchanges in no conversation. Of an account with more than `most` exchanges those with the
+    lowest prompt hashes are kept: a fixed choice that has nothing to do with time, and the same prompts in every
+    account.
     """
     import ibis
 
     item = ibis.ifelse(_served(requests), requests.prompt_hash, None)
-    rows = _beginning(requests.select("account", "time", "conversation_id", item=item).semi_join(wanted, "account"))
+    limited = ibis.ifelse(requests.status == LIMIT_STATUS, requests.prompt_hash, None)
+    chosen = requests.select("account", "time", "conversation_id", item=item, limited=limited)
+    rows = _beginning(chosen.semi_join(wanted, "account"))
     place = ibis.row_number().over(group_by=rows.account, order_by=[rows.item, rows.time])
     kept = rows.mutate(place=place).filter(ibis._.place < most)
-    return kept.select("account", "item", "begins", at_s=epoch_s(kept.time))
+    return kept.select("account", "item", "limited", "begins", at_s=epoch_s(kept.time))
 
 
 def asked(requests: ir.Table, wanted: ir.Table, *, most: int = PROMPTS_AN_ACCOUNT) -> ir.Table:

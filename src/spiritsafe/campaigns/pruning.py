@@ -102,8 +102,11 @@ def _conduct(conduct: Conduct, keep: Bools) -> Conduct:
     """What was found of each member, of those that stay."""
     met, dealt, moved = conduct.meetings, conduct.dealing, conduct.move
     follows, opened, source = conduct.succession, conduct.burst, conduct.source
+    took, handed = conduct.turns, conduct.hand_overs
     return replace(
         conduct,
+        turns=None if took is None else replace(took, members=took.members[keep]),
+        hand_overs=None if handed is None else replace(handed, members=handed.members[keep]),
         meetings=met if met is None or not len(met.members) else replace(met, members=met.members[keep]),
         dealing=None if dealt is None else replace(dealt, resampled=dealt.resampled[keep]),
         move=None if moved is None else replace(moved, members=moved.members[keep]),

@@ -71,7 +71,8 @@ def search(sketches: ir.Table, signals: ir.Table, scene: Scene, engine: Engine) 
     outside = np.unique(np.concatenate([np.empty(0, dtype=np.int64), *strangers]))
     askers = [one.accounts for one in facts if one.own_template]
     asked = read_asked(engine.arrow(events.asked(requests, _accounts([*askers, outside], engine, "askers"))))
-    watched = Watched(acts, asked, Outsiders.of(asked.of(outside)), usual_strangers(acts, strangers, scene))
+    usual, theirs = usual_strangers(acts, strangers, scene), acts.lines(outside, beginning=True)[0]
+    watched = Watched(acts, asked, Outsiders.of(asked.of(outside)), usual, theirs)
     facts = with_conduct(facts, watched, scene)
     words = engine.table(templates(facts), "templates")
     found = engine.keep(events.template_requests(sketches, words), "template-requests")

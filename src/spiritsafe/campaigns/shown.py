@@ -103,9 +103,13 @@ def _in_common(facts: GroupFacts, conduct: Conduct) -> list[Shown]:
 
 
 def _together(conduct: Conduct) -> list[Shown]:
-    """One rhythm, and one move to a new model."""
+    """One rhythm, one move to a new model, turns that are taken, and what was refused at a limit taken over."""
     shown = []
     met, moved = conduct.meetings, conduct.move
+    for test in (conduct.turns, conduct.hand_overs):
+        if test is not None and test.p_value <= LEVEL:
+            bits = np.array([bits_of(p) if p <= MEMBER_P else 0.0 for p in test.members])
+            shown.append(Shown(EvidenceKind.TIMING, bits, test.members))
     if met is not None and met.no_deadline_p_value <= LEVEL and len(met.members):
         bits = np.array([bits_of(p) if p <= MEMBER_P else 0.0 for p in met.members])
         shown.append(Shown(EvidenceKind.TIMING, bits, met.members))

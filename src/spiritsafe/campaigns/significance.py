@@ -35,7 +35,9 @@ has none: who asks about one subject shares more of it than accounts drawn at ra
 
 _TYING: Final = (EvidenceKind.CONTENT, EvidenceKind.WORK, EvidenceKind.INFRASTRUCTURE, EvidenceKind.IDENTITY)
 _NULLS: Final = {
-    EvidenceKind.TIMING: "their timelines are unrelated, and they move to new models as other accounts do",
+    EvidenceKind.TIMING: (
+        "their timelines are unrelated, also at limits, and they move to new models as other accounts do"
+    ),
     EvidenceKind.WORK: (
         "they share conversations as accounts drawn at random do, repeat at times of their own, with data of their own"
     ),
@@ -61,8 +63,9 @@ def made_tests(facts: GroupFacts) -> tuple[Tested, ...]:
     made: dict[EvidenceKind, list[float]] = {kind: [] for kind in SHARES}
     if conduct.meetings is not None:
         made[EvidenceKind.TIMING].append(conduct.meetings.no_deadline_p_value)
-    if conduct.move is not None:
-        made[EvidenceKind.TIMING].append(conduct.move.p_value)
+    made[EvidenceKind.TIMING] += [
+        one.p_value for one in (conduct.move, conduct.turns, conduct.hand_overs) if one is not None
+    ]
     made[EvidenceKind.LIFECYCLE] += [one.p_value for one in (conduct.succession, conduct.burst) if one is not None]
     dealt = conduct.dealing
     if dealt is not None and dealt.p_value is not None and dealt.repeats:

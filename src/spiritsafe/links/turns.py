@@ -1,0 +1,223 @@
+"""Do accounts take turns?
+
+Who deals one demand out evenly sends each request over the next account: between two requests of one, every other has
+sent one. The shares are then more alike than those of accounts that do not wait for one another could be. Comes from
+exchanges; goes on to `campaigns.conduct`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from spiritsafe.links.rhythm import DAY_S, DAYS_MINIMUM, JITTER_S
+from spiritsafe.stats.tails import permuted_tail
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from spiritsafe.links.rhythm import Timelines, Window
+
+    Ints = NDArray[np.int64]
+    Floats = NDArray[np.float64]
+    Bools = NDArray[np.bool_]
+
+TURNS_SHARE: Final = 0.4
+"""Who sends at random sends exactly once between two requests of another in a quarter of the cases, if both send as
+much. Turns dealt anew for each round give two thirds."""
+
+MORE: Final = 0.05
+"""Turns that chance gives less often by so little come from where the log begins and ends."""
+
+MEMBERS_MINIMUM: Final = 4
+GAPS_MINIMUM: Final = 3
+"""An account with fewer gaps between its requests shows nothing by itself."""
+
+CORE: Final = (8, 32)
+EXCHANGES: Final = 2_000
+"""Accounts, evenly chosen, stand for a larger group, 32 at most, and fewer where 32 have more than so many exchanges;
+every account is then held against them. The time of a test grows with both."""
+
+TOGETHER_S: Final = 7200
+"""Within two hours each account's count is kept, and who sent when is drawn anew."""
+
+FIRST_DRAWS: Final = 99
+DRAWS: Final = 499
+GO_ON: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """Of the cases in which an account could send exactly once between two exchanges of another, it did in `taken`, and
+    would in `expected` by chance. `members`, shape (members,), is the share of strangers that do so as exactly."""
+
+    taken: float
+    expected: float
+    p_value: float
+    members: Floats
+
+
+def turns(lines: Timelines, window: Window, *, seed: int, strangers: Timelines | None = None) -> Turns | None:
+    """Test whether accounts send one after the other.
+
+    Parameters
+    ----------
+    lines
+        The group's exchanges; of a conversation only the first should be in it.
+    window
+        What the log covers.
+    seed
+        Of the draws.
+    strangers
+        Exchanges of accounts in no group, which each member is held against: moved as a whole, an account that sends by
+        the clock takes turns with others that do, so that its own moves do not tell. None shows nobody.
+
+    Returns
+    -------
+    None where the log is too short, or the accounts or their exchanges too few.
+
+    Notes
+    -----
+    Two nulls, of which both must fall (intersection-union test: Berger 1982, doi:10.1080/00401706.1982.10487790). Each
+    timeline is moved by days of its own and half an hour at most: programs that run by the clock take turns whatever
+    the day. And within two hours who sent when is drawn anew, each account's count kept: who is busy in the same hours
+    mixes, and takes no turns. Permutation tests on the share of exact turns, with a fitted tail beyond the draws
+    (`stats.tails`). Less than `TURNS_SHARE` is no sign of turns, however rare.
+    """
+    if window.days < DAYS_MINIMUM or lines.members < MEMBERS_MINIMUM:
+        return None
+    random = np.random.default_rng(seed)
+    member, at_s = _core(lines)
+    seen = _Turns.of(member, at_s, lines.members)
+    if seen.cases < MEMBERS_MINIMUM * GAPS_MINIMUM:
+        return None
+    if seen.taken < TURNS_SHARE:
+        return Turns(seen.taken, seen.taken, 1.0, np.ones(lines.members))
+
+    def moved() -> Ints:
+        shift_s = random.integers(0, window.days, lines.members) * DAY_S
+        shift_s += random.integers(-JITTER_S, JITTER_S, lines.members)
+        return window.begin_s + (at_s + shift_s[member] - window.begin_s) % (window.days * DAY_S)
+
+    stretch = at_s // TOGETHER_S
+    in_stretch = np.lexsort((at_s, stretch))
+
+    def mixed() -> Ints:
+        # The times of each two hours go to its exchanges in another order.
+        drawn = np.lexsort((random.random(len(at_s)), stretch))
+        times = np.empty_like(at_s)
+        times[drawn] = at_s[in_stretch]
+        return times
+
+    tests = [_compare(seen.taken, member, lines.members, draw) for draw in (moved, mixed)]
+    p_value, expected = max(tests)
+    each = np.ones(lines.members)
+    if p_value <= GO_ON:
+        each = _each(lines, member, at_s, strangers)
+    return Turns(seen.taken, expected, p_value, each)
+
+
+def _core(lines: Timelines) -> tuple[Ints, Ints]:
+    """The exchanges of accounts that stand for the group, in order of time: whose, and when."""
+    fewest, most = CORE
+    size = int(np.clip(EXCHANGES * lines.members // max(len(lines.at_s), 1), fewest, most))
+    member, at_s = lines.member, lines.at_s
+    if lines.members > size:
+        chosen = np.isin(member, np.linspace(0, lines.members - 1, size).astype(np.int64))
+        member, at_s = member[chosen], at_s[chosen]
+    order = np.argsort(at_s, kind="stable")
+    return member[order].astype(np.int64), at_s[order]
+
+
+@dataclass(frozen=True, slots=True)
+class _Turns:
+    """`cases`: gaps between two exchanges of one account, times the others that were active then; and in what share of
+    these the other sent exactly once."""
+
+    taken: float
+    cases: int
+
+    @classmethod
+    def of(cls, member: Ints, at_s: Ints, members: int) -> _Turns:
+        """`member` and `at_s` are parallel, in any order."""
+        who = member[np.argsort(at_s, kind="stable")]
+        before = _before(who, members)
+        first, last = _active(who, members)
+        place = np.argsort(who, kind="stable")
+        follows = who[place][1:] == who[place][:-1]
+        start, end = place[:-1][follows], place[1:][follows]
+        counts = (first[None, :] < start[:, None]) & (last[None, :] > end[:, None])
+        once = (before[end] - before[start]) == 1
+        cases = int(counts.sum())
+        return cls(float((once & counts).sum()) / max(cases, 1), cases)
+
+
+def _before(who: Ints, members: int) -> NDArray[np.int32]:
+    """How many exchanges each account has before each place, and at the end. Shape (exchanges + 1, members)."""
+    before = np.zeros((len(who) + 1, members), dtype=np.int32)
+    before[np.arange(1, len(who) + 1), who] = 1
+    counted: NDArray[np.int32] = before.cumsum(axis=0, dtype=np.int32)
+    return counted
+
+
+def _active(who: Ints, members: int) -> tuple[Ints, Ints]:
+    """The first and last place of each account; nowhere for who sent nothing. Both have shape (members,)."""
+    first, last = np.full(members, len(who)), np.full(members, -1)
+    np.minimum.at(first, who, np.arange(len(who)))
+    np.maximum.at(last, who, np.arange(len(who)))
+    return first, last
+
+
+def _compare(taken: float, member: Ints, members: int, draw: Callable[[], Ints]) -> tuple[float, float]:
+    """The p-value of so many turns, and what chance gives."""
+    drawn = np.array([_Turns.of(member, draw(), members).taken for _ in range(FIRST_DRAWS)])
+    p_value = _tail(taken, drawn)
+    if p_value <= GO_ON:
+        # New draws, so that the second p-value stands alone.
+        drawn = np.array([_Turns.of(member, draw(), members).taken for _ in range(DRAWS)])
+        p_value = _tail(taken, drawn)
+    return p_value, float(drawn.mean())
+
+
+def _tail(taken: float, drawn: Floats) -> float:
+    if taken < drawn.mean() + MORE:
+        return 1.0
+    ranked = float(1 + (drawn >= taken).sum()) / (1 + len(drawn))
+    standardised = (taken - float(drawn.mean())) / max(float(drawn.std()), 1e-9)
+    return permuted_tail(standardised, drawn, ranked=ranked)
+
+
+def _each(lines: Timelines, member: Ints, at_s: Ints, strangers: Timelines | None) -> Floats:
+    """The share of strangers that take turns with the core as exactly as each account does. Shape (members,)."""
+    own = _with_core(lines, member, at_s, lines.members, inside=True)
+    if strangers is None:
+        return np.ones(lines.members)
+    theirs = np.sort(_with_core(strangers, member, at_s, lines.members, inside=False))
+    as_exact = len(theirs) - np.searchsorted(theirs, own)
+    return np.where(own >= TURNS_SHARE, (1 + as_exact) / (1 + len(theirs)), 1.0)
+
+
+def _with_core(lines: Timelines, member: Ints, at_s: Ints, members: int, *, inside: bool) -> Floats:
+    """In what share of the cases an account of the core sent exactly once between two exchanges of each account.
+
+    0 for who has fewer than `GAPS_MINIMUM` gaps. `inside` says that accounts of the core are among the accounts, under
+    the same numbers.
+    """
+    before = _before(member, members)
+    first, last = _active(member, members)
+    order = np.lexsort((lines.at_s, lines.member))
+    who, place = lines.member[order], np.searchsorted(at_s, lines.at_s[order])
+    follows = (who[1:] == who[:-1]) & (place[1:] < len(at_s))
+    who, start, end = who[1:][follows], place[:-1][follows], place[1:][follows]
+    counts = (first[None, :] < start[:, None]) & (last[None, :] >= end[:, None])
+    if inside:
+        counts[np.arange(len(who)), who] = False
+    once = counts & (before[end] - before[start] == 1)
+    cases = np.bincount(who, weights=counts.sum(axis=1), minlength=lines.members)
+    taken = np.bincount(who, weights=once.sum(axis=1), minlength=lines.members)
+    gaps = np.bincount(who, minlength=lines.members)
+    return np.where(gaps >= GAPS_MINIMUM, taken / np.maximum(cases, 1), 0.0)
