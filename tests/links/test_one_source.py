@@ -1,5 +1,7 @@
 """One source that is dealt out, and one template that strangers run over data of their own."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -31,6 +33,12 @@ def test_users_of_one_template_with_data_of_their_own_are_not_one():
     assert found.alike < 0.05
     assert found.p_value > 0.99
     assert not found.members.any()
+
+
+def test_what_is_nearer_to_sources_apart_than_to_one_is_nobodys_however_sure():
+    found = OneSource(600, 0.42, 300.0, 120.0, 1e-6, 0.001, 0.05, np.ones(8, dtype=bool), np.full(8, 75))
+    assert not found.theirs
+    assert replace(found, alike=0.65).theirs
 
 
 def test_what_many_strangers_ask_about_is_not_theirs():
