@@ -49,6 +49,7 @@ from spiritsafe.links.releases import first_uses, releases
 from spiritsafe.links.rhythm import Window
 from spiritsafe.settings import load_settings
 from spiritsafe.signals import account_signals, installed_tactics, text_tactics
+from spiritsafe.signals.actors import as_actors
 from spiritsafe.signals.batch import number_accounts
 from spiritsafe.sketch.given import names_in
 from spiritsafe.sketch.intake import check_sketches_file, take_in, write_sketches_file
@@ -148,8 +149,9 @@ def find_campaigns(
     settings = settings or load_settings({})
     options = _discreet(options or ReadOptions.under(settings), hide=settings.pseudonymise)
     tell = progress or (lambda _stage, _done, _total: None)
-    beside_the_log = (accounts, account_events, attestations, known, settings.home, settings.temp_dir)
-    read = [*_listed(requests), *(path for path in beside_the_log if path is not None)]
+    sides = (accounts, account_events, attestations, known)
+    not_out = (*sides, settings.home, settings.temp_dir)
+    read = [*_listed(requests), *(path for path in not_out if path is not None)]
     with (
         staged_folder(Path(out), kind="scan", inputs=read) as folder,
         _workplace(settings) as (scratch, engine),
@@ -161,7 +163,6 @@ def find_campaigns(
             refuse_foreign(log_names, settings)
         digests = aside.submit(source.inputs)
         task = sketch_task(settings, options, scratch, names=log_names)
-        sides = (accounts, account_events, attestations, known)
         beside = read_beside(
             accounts=_path(accounts),
             account_events=_path(account_events),
@@ -171,6 +172,7 @@ def find_campaigns(
             namer=task.pseudonymiser or (names_like(log_names, settings) if any(sides) else None),
         )
         intake = take_in(source, engine, task, workers=settings.workers, until_us=until_us, progress=tell)
+        intake, beside = as_actors(intake, beside, engine, settings.actors)
         seen = _look(intake, beside, engine, tell, seed=settings.seed)
         tell("judge", 0, 1)
         groups = _judge(seen, engine, first_us=intake.first_us)
@@ -193,9 +195,8 @@ def find_campaigns(
         )
         tell("write", 0, 1)
         against = held_against(groups, seen.log.signals["account_id"].tolist(), beside.known)
-        found = Findings(
-            run, groups, seen.facts, seen.log, seen.signals, beside.known, against, appeal_to=settings.appeal_to
-        )
+        judged = (run, groups, seen.facts, seen.log, seen.signals)
+        found = Findings(*judged, beside.known, against, appeal_to=settings.appeal_to)
         # Half of writing is Python, which one core does; the other half the engine's, in other files.
         events = aside.submit(_write_events, work, left, evidence, engine, folder)
         refused = aside.submit(_write_quarantine, intake, beside, engine, folder)
@@ -238,8 +239,7 @@ def _look(intake: Intake, beside: Beside, engine: Engine, tell: Progress, *, see
     tell("groups", 0, 1)
     window = Window(intake.first_us // 1_000_000, intake.last_us // 1_000_000)
     suspended_s = None if beside.account_events is None else first_suspensions(beside.account_events, log)
-    uses = engine.arrow(first_uses(requests))
-    out = releases(uses, log.signals["first_s"], log.signals["last_s"], window)
+    out = releases(engine.arrow(first_uses(requests)), log.signals["first_s"], log.signals["last_s"], window)
     found = search(intake.requests, signals, Scene(log, holdings, window, suspended_s, out, seed), engine)
     return _Seen(requests, table, log, found.facts, found.instances, found.least)
 

@@ -3,6 +3,7 @@
 import random
 from datetime import UTC, datetime, timedelta
 
+import ibis.expr.types as ir
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -16,6 +17,7 @@ from spiritsafe.links import actions as acts
 from spiritsafe.links import common_phrases, habitual_phrases, habitual_prefixes, shared_things
 from spiritsafe.links.releases import first_uses
 from spiritsafe.signals import TACTICS, account_signals, text_tactics
+from spiritsafe.signals.actors import acting
 from spiritsafe.signals.batch import number_accounts
 from spiritsafe.sketch import SketchParameters, TextSketcher
 from spiritsafe.sketch.repeats import first_of_each
@@ -198,7 +200,6 @@ def path(name: str) -> dict[str, list[dict[str, object]]]:
         kept, again = first_of_each(engine.table(repeats(), "twice"), engine, shards, quote=True)
         pairs = engine.keep(acts.acts(engine.table(actions(), "actions")), "acts")
         shared = engine.keep(acts.shared_objects(pairs, acts.numbered_actors(pairs)), "shared")
-        untimed = acts.acts(engine.table(actions().drop_columns(["time"]), "untimed"))
         words = engine.table(templates(requests, engine), "templates")
         found = engine.keep(campaign_events.template_requests(raw, words), "template-requests")
         instances = engine.keep(number_accounts(found, signals), "instances")
@@ -206,7 +207,7 @@ def path(name: str) -> dict[str, list[dict[str, object]]]:
         work = engine.keep(campaign_exchanges.own_work(requests, members, instances, least), "own-work")
         steps = {
             "acts": pairs,
-            "acts without times": untimed,
+            "acts without times": acts.acts(engine.table(actions().drop_columns(["time"]), "untimed")),
             "acts on oneself": acts.with_own_object(pairs),
             "answers": acts.reciprocity(pairs),
             "shared objects": shared,
@@ -217,6 +218,7 @@ def path(name: str) -> dict[str, list[dict[str, object]]]:
             "things": shared_things(requests, signals, accounts, most_share=1),
             "prefixes": habitual_prefixes(requests, signals, most_share=1),
             "common phrases": common_phrases(requests, signals),
+            **actors(raw, accounts),
             "acts of accounts": campaign_events.acts(requests, members.select("account"), most=3),
             "asked": campaign_events.asked(requests, members.select("account"), most=3),
             "habits": campaign_exchanges.habits(work),
@@ -235,6 +237,15 @@ def path(name: str) -> dict[str, list[dict[str, object]]]:
             "seconds": raw.select("event_id", second=epoch_s(raw.time)),
         }
         return {step: rows_of(engine.arrow(expression)) for step, expression in steps.items()}
+
+
+def actors(raw: ir.Table, accounts: ir.Table) -> dict[str, ir.Table]:
+    """Who acts in place of accounts."""
+    return {
+        "organisations": acting(raw, "organization", accounts)[0].select("event_id", "account_id"),
+        "accounts of organisations": acting(raw, "organization")[1],
+        "end users": acting(raw, "end_user")[0].select("event_id", "account_id", "client_ip"),
+    }
 
 
 def rows_of(table: pa.Table) -> list[dict[str, object]]:
@@ -262,6 +273,9 @@ def both():
         "prefixes",
         "common phrases",
         "exchanges",
+        "organisations",
+        "accounts of organisations",
+        "end users",
         "acts of accounts",
         "asked",
         "habits",

@@ -61,6 +61,12 @@ class MomentType(click.ParamType):  # type: ignore[type-arg]
     help="What `prove inject` found on this log, so that the report says what it could have missed.",
 )
 @reading_options
+@click.option(
+    "--actors",
+    type=click.Choice(["account", "organization", "end_user"]),
+    help="Whose groups are looked for. An organisation stands for all its accounts, so that shells are seen side by "
+    "side; of end users only what they ask and when is known, and they are never accused.",
+)
 @click.option("--pseudonymise", is_flag=True, help="Replace account ids, addresses and other names by pseudonyms.")
 @click.option("--engine", type=click.Choice(["duckdb", "spark"]), help="Where tables are computed.")
 @click.option("--workers", type=click.IntRange(1), help="Processes that read and sketch.")
@@ -71,6 +77,7 @@ def scan(
     out: str,
     until_us: int | None,
     injected: str | None,
+    actors: str | None,
     pseudonymise: bool,
     engine: str | None,
     workers: int | None,
@@ -101,7 +108,7 @@ def scan(
     from spiritsafe.pipeline import ASK_INJECT, find_campaigns
     from spiritsafe.settings import load_settings
 
-    flags = {"engine": engine, "workers": workers, "pseudonymise": pseudonymise or None}
+    flags = {"engine": engine, "workers": workers, "pseudonymise": pseudonymise or None, "actors": actors}
     settings = load_settings({**flags, "timezone": given.pop("timezone")})
     check_folder(Path(out), kind="scan", inputs=[one for one in (given["map_path"], injected) if one is not None])
     tables = {name: given.pop(name) for name in ("accounts", "account_events", "attestations", "known")}

@@ -90,6 +90,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Meta(ge=0, lt=1 << 53),
         _about("Start of every random choice: same seed, input and version, same result."),
     ] = 1
+    actors: Annotated[
+        Literal["account", "organization", "end_user"],
+        _about("Whose groups are looked for: accounts, organisations with all their accounts, or accounts' end users."),
+    ] = "account"
     pseudonymise: Annotated[bool, _about("Replace identities by keyed pseudonyms in what `scan` writes.")] = False
     vault_columns: Annotated[
         tuple[Literal[

@@ -1,8 +1,8 @@
 """Who acts: an account, an organisation with all its accounts, or one of the people behind an account.
 
-Groups are groups of actors. Here the log's accounts are renamed to actors, and what is known of accounts beside the log
-is dealt to them; everything after this step takes an actor for an account. Comes from `sketch` and `events.beside`; goes
-on to the account signals.
+Groups are groups of actors. Here the log's accounts are renamed to actors, and what is known of accounts beside the
+log is dealt to them; everything after this step takes an actor for an account. Comes from `sketch` and
+`events.beside`; goes on to the account signals.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ OF_THE_ACCOUNT: Final = (
     "organization_id", "organization_verified", "client_ip", "asn", "country", "ja4", "http2_fingerprint", "user_agent",
     "payment_fingerprint", "email_pattern",
 )  # fmt: skip
-"""What a log says of the account through which an end user calls: its contract, its payer, its servers. All users of one
-reseller have it in common, and it says nothing of any of them."""
+"""What a log says of the account through which an end user calls: its contract, its payer, its servers. All users of
+one reseller have it in common, and it says nothing of any of them."""
 
 _NOT_VOUCHED: Final = "reseller"
 """An attestation that an account carries many people's traffic says nothing of each of these."""
@@ -49,8 +49,8 @@ def as_actors(intake: Intake, beside: Beside, engine: Engine, kind: str) -> tupl
     Notes
     -----
     An organisation is as old as its first account, and labelled where all labels of its accounts agree. Of an end user
-    nothing is known but what it asks and when: `OF_THE_ACCOUNT`, sign-ups and bans are left out, so that no group of end
-    users is ever accused of hiding.
+    nothing is known but what it asks and when: `OF_THE_ACCOUNT`, sign-ups and bans are left out, so that no group of
+    end users is ever accused of hiding.
     """
     if kind == "account":
         return intake, beside
