@@ -30,7 +30,7 @@ from spiritsafe.proving.score_scan import load_judged
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SILENT_SEEDS: Final = tuple(range(2001, 2021))
+SILENT_SEEDS: Final = tuple(range(2004, 2024))
 SILENT_ACCOUNTS: Final = 100_000
 CAMPAIGN_SEEDS: Final = tuple(range(3001, 3056))
 """Seeds that nothing was tuned on: see `benchmarks.detection.scan` for those that something was."""

@@ -175,6 +175,19 @@ def test_who_shows_nothing_but_words_is_let_go_where_the_others_act_together():
     assert len(left.conduct.meetings.members) == len(left.accounts) == len(left.bits["timing"])
 
 
+@pytest.mark.parametrize(("kinds", "stays"), [(1, False), (2, True)])
+def test_who_goes_against_the_others_rhythm_shows_two_things_or_is_let_go(kinds, stays):
+    held = holdings(template(range(10), phrases("1", 12)))
+    (facts,) = gather(tie(held), held)
+    found = replace(group(timing=1e-6).conduct.meetings, members=np.array([0.01] * 9 + [0.9]))
+    bits = {**facts.bits, EvidenceKind.TIMING.value: np.array([6.0] * 9 + [0.0])}
+    for kind in (EvidenceKind.WORK, EvidenceKind.LIFECYCLE)[:kinds]:
+        bits[kind.value] = np.full(10, 5.0)
+    (left,) = pruned([replace(facts, bits=bits, conduct=replace(group(timing=1e-6).conduct, meetings=found))], held)
+    assert (9 in left.accounts.tolist()) == stays
+    assert set(range(9)) <= set(left.accounts.tolist())
+
+
 @pytest.mark.parametrize(("users", "stay"), [(10, 8), (24, 7)])
 def test_who_shows_little_besides_words_that_others_use_too_is_let_go(users, stay):
     """Seven came soon after a ban, one perhaps, two did not; of their template, and of words that strangers use."""

@@ -16,6 +16,7 @@ from spiritsafe.campaigns.tying import tie
 from spiritsafe.campaigns.verdicts import campaign_id, decide, judge, membership_probability
 from spiritsafe.links.dealing import Dealing
 from spiritsafe.links.lifecycle import Succession
+from spiritsafe.links.turns import Turns
 from spiritsafe.signals import TACTICS
 
 ACCOUNTS = 500
@@ -204,6 +205,18 @@ def test_who_has_each_thing_asked_by_several_at_once_takes_samples():
     assert group.axes[1].status is AxisStatus.SUPPORTED
     assert {one.kind for one in group.axes[1].evidence} == {"resampling"}
     assert outcomes(group)["benchmark, homework or recipe"] == "does_not_fit"
+
+
+@pytest.mark.parametrize("p_value", [1e-5, 0.005])
+def test_a_list_that_is_dealt_out_in_turns_is_one_queue_however_slow(p_value):
+    quiet = signals(reasoning_elicitation_exchanges=[0] * ACCOUNTS)
+    slowly = dealt(repeated=90, close=40.0, expected=38.0, p_value=0.4)
+    took = Turns(1.0, 0.8, p_value, np.full(ACCOUNTS, 0.001))
+    group = look(table=quiet, distinct=100, conduct=conduct(dealing=slowly, turns=took))
+    plain = p_value < 0.001
+    assert group.axes[1].status is (AxisStatus.SUPPORTED if plain else AxisStatus.CONTRADICTED)
+    assert ("in turns" in group.axes[1].reason) == plain
+    assert outcomes(group)["benchmark, homework or recipe"] == ("does_not_fit" if plain else "fits")
 
 
 def test_a_verified_customer_with_many_accounts_is_open():

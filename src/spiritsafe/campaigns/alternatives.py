@@ -143,12 +143,13 @@ def _same_list(facts: GroupFacts) -> Alternative:
         return Alternative(
             name=name, question=question, outcome="not_checkable", finding="Prompts are not in this log."
         )
-    times = (
-        ", within the hour of one another" if dealt.resampling else ", at times of their own" if dealt.repeats else ""
-    )
+    alone = dealt.same_list and not facts.takes_turns
+    times = ", at times of their own" if alone else ", in turns" if dealt.same_list else ""
+    if dealt.resampling:
+        times = ", within the hour of one another"
     return Alternative(
         name=name,
         question=question,
-        outcome="fits" if dealt.same_list else "does_not_fit",
+        outcome="fits" if alone else "does_not_fit",
         finding=f"{dealt.repeated:,} of {dealt.items:,} prompts were asked by several of them{times}.",
     )

@@ -174,20 +174,10 @@ def extraction(facts: GroupFacts, log: Log, activity: Activity) -> Axis:
         if (found := _tactic_evidence(tactic.text.name, tactic.takes, tactic.innocent, facts, log, others))
     ]
     dealt = None if facts.conduct is None else facts.conduct.dealing
-    if dealt is not None and dealt.same_list:
+    if dealt is not None and dealt.same_list and not facts.takes_turns:
         return _same_list(dealt)
-    if dealt is not None and dealt.resampling:
-        evidence.append(
-            Evidence(
-                kind="resampling",
-                statement=(
-                    f"{dealt.repeated:,} of {dealt.items:,} prompts were asked by {dealt.askers:.1f} accounts each, "
-                    "within the hour"
-                ),
-                accounts=int(dealt.resampled.sum()),
-                innocent_explanation="an evaluation that asks everything several times",
-            )
-        )
+    if dealt is not None and dealt.repeats:
+        evidence.append(_samples(dealt, facts))
     prompts, distinct = activity.prompts, activity.distinct_prompts
     if prompts >= SWEEP_EXCHANGES and distinct >= SWEEP_DISTINCT_SHARE * prompts:
         evidence.append(
@@ -206,6 +196,21 @@ def extraction(facts: GroupFacts, log: Log, activity: Activity) -> Axis:
         f"sweep (from {SWEEP_EXCHANGES} on, {SWEEP_DISTINCT_SHARE:.0%} different)"
     )
     return Axis(name="extraction", status=AxisStatus.CONTRADICTED, reason=reason)
+
+
+def _samples(dealt: Dealing, facts: GroupFacts) -> Evidence:
+    """One queue in which everything stands several times, however slowly it is worked off."""
+    how, who = "within the hour", int(dealt.resampled.sum())
+    if dealt.same_list:
+        how, who = "one after the other, in turns", len(facts.accounts)
+    return Evidence(
+        kind="resampling",
+        statement=(
+            f"{dealt.repeated:,} of {dealt.items:,} prompts were asked by {dealt.askers:.1f} accounts each, {how}"
+        ),
+        accounts=who,
+        innocent_explanation="an evaluation that asks everything several times",
+    )
 
 
 def _same_list(dealt: Dealing) -> Axis:

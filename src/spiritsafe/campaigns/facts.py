@@ -36,6 +36,9 @@ SEVERAL: Final = 4
 """Accounts of one verified organisation in a group from which on they are that organisation's, not shells."""
 
 
+QUEUE_P: Final = 0.001
+"""A class or a benchmark's users are many, so that what would make a campaign of one must be plain."""
+
 OWN_PHRASES: Final = 3
 OWN_SHARE: Final = 2 / 3
 """A template is a group's own when two in three members use three of its phrases, and two in three of all who use these
@@ -227,6 +230,12 @@ class GroupFacts:
         size = len(self.accounts)
         common = [one for one in self.shared if one.thing == "phrase" and len(one.members) >= OWN_SHARE * size]
         return sum(len(one.members) >= OWN_SHARE * one.holders for one in common) >= OWN_PHRASES
+
+    @property
+    def takes_turns(self) -> bool:
+        """Whether one demand is dealt out to the members in turns: what several of them ask stands in one queue."""
+        took = None if self.conduct is None else self.conduct.turns
+        return took is not None and took.p_value <= QUEUE_P
 
     def total_bits(self) -> Floats:
         """Bits of all kinds together, for each member."""

@@ -67,12 +67,14 @@ MEMBERS_FIT: Final = 0.75
 """An account is shown to ask about the source when it resembles the others three quarters as much as one source would
 make it. Strangers are held to less (`asked.FITS`): both err on the side of whoever is looked at."""
 
-NEAR_SHARE: Final = 1 / 3
-"""Where a third of the strangers who come near a source ask about it as its members do, it is the language, or the
-subject, that makes them alike."""
+NEAR_SHARE: Final = (1 / 3, 1 / 2)
+A_DOZEN: Final = 12
+"""Where so large a share of the strangers who come near a source ask about it as its members do, it is the language, or
+the subject, that makes them alike: a third for a few accounts, half for a dozen or more. Nine users of one viral
+template in French were at 0.48, and some forty of 294 groups of campaigns between the two."""
 
 ALIKE_MINIMUM: Final = 0.5
-"""Nearer to one source than to none, too: of 250 campaigns that were found every one was at 0.65 at least, and eight
+"""Nearer to one source than to none, too: of 294 groups of campaigns every one was at 0.6 at least, and eight
 strangers who had one template and one subject at 0.42, which many prompts make significant."""
 
 PROBABILITY_MINIMUM: Final = 1e-6
@@ -104,7 +106,8 @@ class OneSource:
     @property
     def theirs(self) -> bool:
         """Whether it is one source, and hardly any stranger asks about it, even of those who come near."""
-        return self.alike >= ALIKE_MINIMUM and self.outside <= COMMON_SOURCE and self.near <= NEAR_SHARE
+        most = NEAR_SHARE[len(self.members) >= A_DOZEN]
+        return self.alike >= ALIKE_MINIMUM and self.outside <= COMMON_SOURCE and self.near <= most
 
     @property
     def shown(self) -> int:
