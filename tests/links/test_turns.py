@@ -1,5 +1,7 @@
 """Who takes turns, and who only seems to."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -37,6 +39,24 @@ def alone(random, accounts, exchanges):
 def by_the_clock(accounts, *, every_s=3600):
     """Programs that each start at a minute of their own."""
     return [BEGIN_S + 180 * one + np.arange(0, 14 * DAY_S, every_s) for one in range(accounts)]
+
+
+def slow_share(timelines):
+    """Of the gaps of each in which another is active, those in which it sends exactly once; one by one."""
+    once = cases = 0
+    for one, own in enumerate(timelines):
+        for other, theirs in enumerate(timelines):
+            for begin, end in itertools.pairwise(own):
+                if one != other and theirs[0] < begin and theirs[-1] > end:
+                    cases += 1
+                    once += sum(begin < at < end for at in theirs) == 1
+    return once / cases
+
+
+def test_turns_are_those_of_the_slow_way():
+    random = np.random.default_rng(6)
+    group = [np.unique(one) for one in alone(random, 6, 12)]
+    assert turns(lines(group), WINDOW, seed=0).taken == pytest.approx(slow_share(group))
 
 
 @pytest.mark.parametrize(("accounts", "missed"), [(12, 0.0), (12, 0.2), (CORE[1] + 8, 0.0)])

@@ -71,7 +71,7 @@ def hand_overs(refused: Prompts, answered: Prompts, members: int) -> HandOvers |
     minutes would be followed within two with the share of that time that lies within two minutes before an answer;
     the sum of such trials has a tail no heavier than the binomial with their mean chance (Hoeffding 1956,
     doi:10.1214/aoms/1177728178), for counts above the mean. And who keeps step with others, as a class does, asks as
-    often just before them as just after: a sign test on the nearest. An account's trials are those in which it met the
+    often just before them as just after: a sign test. An account's trials are those in which it met the
     limit or could have taken; its count is held against a Poisson with their sum, and signed as well.
     """
     order = np.lexsort((refused.at_s, refused.item))

@@ -91,8 +91,8 @@ def turns(lines: Timelines, window: Window, *, seed: int, strangers: Timelines |
     if window.days < DAYS_MINIMUM or lines.members < MEMBERS_MINIMUM:
         return None
     random = np.random.default_rng(seed)
-    member, at_s = _core(lines)
-    seen = _Turns.of(member, at_s, lines.members)
+    core, member, at_s = _core(lines)
+    seen = _Turns.of(member, at_s, len(core))
     if seen.cases < MEMBERS_MINIMUM * GAPS_MINIMUM:
         return None
     if seen.taken < TURNS_SHARE:
@@ -101,7 +101,7 @@ def turns(lines: Timelines, window: Window, *, seed: int, strangers: Timelines |
     def moved() -> Ints:
         shift_s = random.integers(0, window.days, lines.members) * DAY_S
         shift_s += random.integers(-JITTER_S, JITTER_S, lines.members)
-        return window.begin_s + (at_s + shift_s[member] - window.begin_s) % (window.days * DAY_S)
+        return window.begin_s + (at_s + shift_s[core][member] - window.begin_s) % (window.days * DAY_S)
 
     stretch = at_s // TOGETHER_S
     in_stretch = np.lexsort((at_s, stretch))
@@ -113,24 +113,25 @@ def turns(lines: Timelines, window: Window, *, seed: int, strangers: Timelines |
         times[drawn] = at_s[in_stretch]
         return times
 
-    tests = [_compare(seen.taken, member, lines.members, draw) for draw in (moved, mixed)]
+    tests = [_compare(seen.taken, member, len(core), draw) for draw in (moved, mixed)]
     p_value, expected = max(tests)
     each = np.ones(lines.members)
-    if p_value <= GO_ON:
-        each = _each(lines, member, at_s, strangers)
+    if p_value <= GO_ON and strangers is not None:
+        each = _each(lines, core, member, at_s, strangers)
     return Turns(seen.taken, expected, p_value, each)
 
 
-def _core(lines: Timelines) -> tuple[Ints, Ints]:
-    """The exchanges of accounts that stand for the group, in order of time: whose, and when."""
+def _core(lines: Timelines) -> tuple[Ints, Ints, Ints]:
+    """The accounts that stand for the group, and their exchanges in order of time: whose by place among them, when."""
     fewest, most = CORE
     size = int(np.clip(EXCHANGES * lines.members // max(len(lines.at_s), 1), fewest, most))
-    member, at_s = lines.member, lines.at_s
+    core = np.arange(lines.members)
     if lines.members > size:
-        chosen = np.isin(member, np.linspace(0, lines.members - 1, size).astype(np.int64))
-        member, at_s = member[chosen], at_s[chosen]
+        core = np.linspace(0, lines.members - 1, size).astype(np.int64)
+    chosen = np.isin(lines.member, core)
+    member, at_s = np.searchsorted(core, lines.member[chosen]), lines.at_s[chosen]
     order = np.argsort(at_s, kind="stable")
-    return member[order].astype(np.int64), at_s[order]
+    return core, member[order].astype(np.int64), at_s[order]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +152,7 @@ class _Turns:
         follows = who[place][1:] == who[place][:-1]
         start, end = place[:-1][follows], place[1:][follows]
         counts = (first[None, :] < start[:, None]) & (last[None, :] > end[:, None])
+        counts[np.arange(len(start)), who[start]] = False
         once = (before[end] - before[start]) == 1
         cases = int(counts.sum())
         return cls(float((once & counts).sum()) / max(cases, 1), cases)
@@ -191,31 +193,30 @@ def _tail(taken: float, drawn: Floats) -> float:
     return permuted_tail(standardised, drawn, ranked=ranked)
 
 
-def _each(lines: Timelines, member: Ints, at_s: Ints, strangers: Timelines | None) -> Floats:
+def _each(lines: Timelines, core: Ints, member: Ints, at_s: Ints, strangers: Timelines) -> Floats:
     """The share of strangers that take turns with the core as exactly as each account does. Shape (members,)."""
-    own = _with_core(lines, member, at_s, lines.members, inside=True)
-    if strangers is None:
-        return np.ones(lines.members)
-    theirs = np.sort(_with_core(strangers, member, at_s, lines.members, inside=False))
+    place = np.full(lines.members, -1)
+    place[core] = np.arange(len(core))
+    own = _with_core(lines, place, member, at_s, len(core))
+    theirs = np.sort(_with_core(strangers, np.full(strangers.members, -1), member, at_s, len(core)))
     as_exact = len(theirs) - np.searchsorted(theirs, own)
     return np.where(own >= TURNS_SHARE, (1 + as_exact) / (1 + len(theirs)), 1.0)
 
 
-def _with_core(lines: Timelines, member: Ints, at_s: Ints, members: int, *, inside: bool) -> Floats:
+def _with_core(lines: Timelines, places: Ints, member: Ints, at_s: Ints, core: int) -> Floats:
     """In what share of the cases an account of the core sent exactly once between two exchanges of each account.
 
-    0 for who has fewer than `GAPS_MINIMUM` gaps. `inside` says that accounts of the core are among the accounts, under
-    the same numbers.
+    0 for who has fewer than `GAPS_MINIMUM` gaps. `places` has shape (accounts,): where each stands in the core, -1 for
+    nowhere; nobody is held against itself.
     """
-    before = _before(member, members)
-    first, last = _active(member, members)
+    before = _before(member, core)
+    first, last = _active(member, core)
     order = np.lexsort((lines.at_s, lines.member))
-    who, place = lines.member[order], np.searchsorted(at_s, lines.at_s[order])
-    follows = (who[1:] == who[:-1]) & (place[1:] < len(at_s))
-    who, start, end = who[1:][follows], place[:-1][follows], place[1:][follows]
+    who, at = lines.member[order], np.searchsorted(at_s, lines.at_s[order])
+    follows = (who[1:] == who[:-1]) & (at[1:] < len(at_s))
+    who, start, end = who[1:][follows], at[:-1][follows], at[1:][follows]
     counts = (first[None, :] < start[:, None]) & (last[None, :] >= end[:, None])
-    if inside:
-        counts[np.arange(len(who)), who] = False
+    counts[np.arange(len(who)), np.maximum(places[who], 0)] &= places[who] < 0
     once = counts & (before[end] - before[start] == 1)
     cases = np.bincount(who, weights=counts.sum(axis=1), minlength=lines.members)
     taken = np.bincount(who, weights=once.sum(axis=1), minlength=lines.members)
