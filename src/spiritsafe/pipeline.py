@@ -49,7 +49,7 @@ from spiritsafe.links.releases import first_uses, releases
 from spiritsafe.links.rhythm import Window
 from spiritsafe.settings import load_settings
 from spiritsafe.signals import account_signals, installed_tactics, text_tactics
-from spiritsafe.signals.actors import as_actors
+from spiritsafe.signals.actors import actors_in_words, as_actors
 from spiritsafe.signals.batch import number_accounts
 from spiritsafe.sketch.given import names_in
 from spiritsafe.sketch.intake import check_sketches_file, take_in, write_sketches_file
@@ -191,7 +191,7 @@ def find_campaigns(
             accounts=seen.log.accounts,
             account_columns=beside.observable,
             detection_limit=detection_limit if isinstance(detection_limit, str) else detection_limit(inputs),
-            warnings=(MEASURED_WARNING, *unmatched(beside, *names), *_unused(beside), *_passed_over(source)),
+            warnings=(*_warned_of(settings, source), *unmatched(beside, *names), *beside.unused),
         )
         tell("write", 0, 1)
         against = held_against(groups, seen.log.signals["account_id"].tolist(), beside.known)
@@ -294,16 +294,6 @@ def _write_events(work: ir.Table, left: pa.Table, evidence: ir.Table, engine: En
     engine.write(campaign_events.in_order(evidence), folder / "evidence.parquet", "evidence/1.0")
 
 
-def _unused(beside: Beside) -> list[str]:
-    """What was given beside the log and does not count, so that nobody believes it did."""
-    told = []
-    if beside.quarantine.num_rows:
-        codes = ", ".join(sorted(set(beside.quarantine["code"].to_pylist())))
-        rows = "1 row" if beside.quarantine.num_rows == 1 else f"{beside.quarantine.num_rows:,} rows"
-        told.append(f"Refused of the tables beside the log: {rows} ({codes}); see quarantine.parquet.")
-    return told
-
-
 def _write_quarantine(intake: Intake, beside: Beside, engine: Engine, folder: Path) -> None:
     """The refused rows of the log and of the tables beside it."""
     refused = intake.quarantine.union(engine.table(beside.quarantine, "refused-beside"))
@@ -382,8 +372,10 @@ def _workplace(settings: Settings) -> Iterator[tuple[Path, Engine]]:
         yield scratch, engine
 
 
-def _passed_over(source: Source) -> list[str]:
-    return [f"Not read: {passed_over(source.passed_over)}."] if source.passed_over else []
+def _warned_of(settings: Settings, source: Source) -> list[str]:
+    """What a reader has to know of this scan, whatever it found."""
+    left = [f"Not read: {passed_over(source.passed_over)}."] if source.passed_over else []
+    return [MEASURED_WARNING, *actors_in_words(settings.actors), *left]
 
 
 def _listed(paths: str | Path | Sequence[str | Path]) -> list[str | Path]:

@@ -36,7 +36,10 @@ def test_ten_shells_are_accused_as_ten(shells):
     folder, groups = shells
     (accused,) = [group for group in groups if group["verdict"] == "campaign"]
     assert set(accused["account_ids"]) == {f"shell-{number}" for number in range(10)}
-    assert json.loads((folder / "organization" / "run.json").read_text())["settings"]["actors"] == "organization"
+    run = json.loads((folder / "organization" / "run.json").read_text())
+    assert run["settings"]["actors"] == "organization"
+    assert any("read an organisation" in told for told in run["warnings"])
+    assert "read an organisation" in (folder / "organization" / "report.html").read_text(encoding="utf-8")
 
 
 def test_exchanges_of_a_shell_lead_back_to_the_log(shells):

@@ -64,6 +64,15 @@ class Beside:
         return frozenset(n for n in table.column_names if table[n].null_count < table.num_rows)
 
     @property
+    def unused(self) -> list[str]:
+        """What was given and does not count, in words, so that nobody believes it did."""
+        if not self.quarantine.num_rows:
+            return []
+        codes = ", ".join(sorted(set(self.quarantine["code"].to_pylist())))
+        rows = "1 row" if self.quarantine.num_rows == 1 else f"{self.quarantine.num_rows:,} rows"
+        return [f"Refused of the tables beside the log: {rows} ({codes}); see quarantine.parquet."]
+
+    @property
     def known(self) -> dict[str, str]:
         """Account id to the operator's own label."""
         if self.labels is None:

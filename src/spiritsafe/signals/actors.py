@@ -33,6 +33,20 @@ _NOT_VOUCHED: Final = "reseller"
 """An attestation that an account carries many people's traffic says nothing of each of these."""
 
 
+_WORDS: Final = {
+    "organization": "Where an account is named, read an organisation with all its accounts: `actors` is organization.",
+    "end_user": (
+        "Where an account is named, read one of its end users: `actors` is end_user. Of an end user only what it asks, "
+        "and when, is looked at; no group of end users is accused."
+    ),
+}
+
+
+def actors_in_words(kind: str) -> list[str]:
+    """What to tell whoever reads of accounts and gets other actors."""
+    return [_WORDS[kind]] if kind in _WORDS else []
+
+
 def as_actors(intake: Intake, beside: Beside, engine: Engine, kind: str) -> tuple[Intake, Beside]:
     """The log and what was read beside it, with actors in place of accounts.
 
