@@ -76,6 +76,15 @@ def test_a_class_on_one_exercise_hands_nothing_over_whatever_its_pace(pace_s):
     assert np.mean(shown) <= 0.05
 
 
+def test_within_the_second_is_taken_and_neither_before_nor_after():
+    refused = prompts([(0, BEGIN_S + 5_000 * n, n) for n in range(1, 13)])
+    at_once = prompts([(1, BEGIN_S + 5_000 * n, n) for n in range(1, 13)])
+    found = hand_overs(refused, at_once, 2)
+    assert (found.taken, found.p_value) == (12, 1.0)
+    later = prompts([(1, BEGIN_S + 5_000 * n + n % 3, n) for n in range(1, 13)])
+    assert hand_overs(refused, later, 2).p_value == pytest.approx(0.5**8)
+
+
 def test_nothing_refused_is_nothing_said():
     _, answered = handed_over(np.random.default_rng(3))
     assert hand_overs(prompts([]), answered, 6) is None

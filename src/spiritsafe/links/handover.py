@@ -80,32 +80,33 @@ def hand_overs(refused: Prompts, answered: Prompts, members: int) -> HandOvers |
         return None
     order = np.lexsort((answered.at_s, answered.item))
     item, at_s, who = answered.item[order], answered.at_s[order], answered.member[order]
-    chances, taken, before = np.zeros(len(first)), np.zeros(len(first), dtype=bool), 0
-    expected, after, ahead = np.zeros(members), np.zeros(members, np.int64), np.zeros(members, np.int64)
+    chances, taken, signs = np.zeros(len(first)), np.zeros(len(first), dtype=bool), np.zeros((1, 2), dtype=np.int64)
+    expected, seen = np.zeros(members), np.zeros(members, np.int64)
+    signs_of = np.zeros((members, 2), dtype=np.int64)
     for trial, place in enumerate(first.tolist()):
         met, when = int(refused.member[place]), int(refused.at_s[place])
         here = slice(*np.searchsorted(item, [refused.item[place], refused.item[place] + 1]))
         others = who[here] != met
         theirs_s, whose = at_s[here][others], who[here][others]
-        chances[trial] = _chance(theirs_s, when)
-        soon = (theirs_s > when) & (theirs_s <= when + WITHIN_S)
-        taken[trial] = soon.any()
-        just = (theirs_s <= when) & (theirs_s >= when - WITHIN_S)
-        before += bool(just.any())
+        after_s = theirs_s - when
+        soon = (after_s >= 0) & (after_s <= WITHIN_S)
+        chances[trial], taken[trial] = _chance(theirs_s, when), soon.any()
         expected[met] += chances[trial]
-        after[met] += taken[trial]
-        ahead[met] += just.any()
         for one in np.unique(whose).tolist():
             expected[one] += _chance(theirs_s[whose == one], when)
-        after[np.unique(whose[soon])] += 1
-        ahead[np.unique(whose[just])] += 1
-    signed = float(_signed(taken.sum(keepdims=True), np.array([before]))[0])
+        seen[met] += taken[trial]
+        seen[np.unique(whose[soon])] += 1
+        # In the same second is neither before nor after.
+        for side, there in enumerate((soon & (after_s > 0), (after_s < 0) & (after_s >= -WITHIN_S))):
+            signs[0, side] += there.any()
+            signs_of[met, side] += there.any()
+            signs_of[np.unique(whose[there]), side] += 1
     return HandOvers(
         refused=len(first),
         taken=int(taken.sum()),
         expected=float(chances.sum()),
-        p_value=max(_binomial_tail(int(taken.sum()), chances), signed),
-        members=np.maximum(_poisson_tail(after, expected), _signed(after, ahead)),
+        p_value=max(_binomial_tail(int(taken.sum()), chances), float(_signed(signs)[0])),
+        members=np.maximum(_poisson_tail(seen, expected), _signed(signs_of)),
     )
 
 
@@ -127,11 +128,12 @@ def _binomial_tail(successes: int, chances: Floats) -> float:
     return float(bdtrc(successes - 1, len(chances), mean))
 
 
-def _signed(after: Ints, before: Ints) -> Floats:
-    """P(so many after, or more), where before is as likely."""
+def _signed(signs: Ints) -> Floats:
+    """P(so many after, or more), where before is as likely. `signs` has shape (tests, 2): after and before."""
     from scipy.special import bdtrc
 
-    tails: Floats = np.where(after > 0, bdtrc(np.maximum(after - 1, 0), after + before, 0.5), 1.0)
+    after, every = signs[:, 0], signs.sum(axis=1)
+    tails: Floats = np.where(after > 0, bdtrc(np.maximum(after - 1, 0), every, 0.5), 1.0)
     return tails
 
 
