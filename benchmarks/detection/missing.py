@@ -52,6 +52,8 @@ VARIANTS: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
 TESTS: Final[dict[str, tuple[str, ...]]] = {
     # name: tests of conduct left out
     "no test of rhythm": ("meetings",),
+    "no test of turns": ("turns",),
+    "no test of hand-over": ("hand_overs",),
     "no test of one source": ("source_of",),
     "no test of samples and lists": ("dealing",),
     "no test of comings and goings": ("succession", "burst"),
