@@ -5,9 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spiritsafe.links.handover import AROUND_S, WITHIN_S, Prompts, _chance, hand_overs
+from spiritsafe.links import handover as module
+from spiritsafe.links.handover import AROUND_S, WITHIN_S, HandOvers, Prompts, _chance
 
 BEGIN_S = 1_750_000_000
+
+
+def hand_overs(refused: Prompts, answered: Prompts, members: int) -> HandOvers:
+    found = module.hand_overs(refused, answered, members)
+    assert found is not None
+    return found
 
 
 def prompts(rows):
@@ -29,7 +36,8 @@ def handed_over(random, *, accounts=6, limits=12):
 
 
 def test_what_is_refused_at_a_limit_and_sent_by_another_at_once_is_handed_over():
-    found = hand_overs(*handed_over(np.random.default_rng(1)), 7)
+    refused, answered = handed_over(np.random.default_rng(1))
+    found = hand_overs(refused, answered, 7)
     assert (found.refused, found.taken) == (12, 12)
     assert found.expected == pytest.approx(12 * WITHIN_S / (2 * AROUND_S))
     assert found.p_value < 0.001
@@ -87,8 +95,8 @@ def test_within_the_second_is_taken_and_neither_before_nor_after():
 
 def test_nothing_refused_is_nothing_said():
     _, answered = handed_over(np.random.default_rng(3))
-    assert hand_overs(prompts([]), answered, 6) is None
-    assert hand_overs(prompts([(0, BEGIN_S, 1)]), answered, 6) is None
+    assert module.hand_overs(prompts([]), answered, 6) is None
+    assert module.hand_overs(prompts([(0, BEGIN_S, 1)]), answered, 6) is None
 
 
 @given(st.lists(st.integers(-2 * AROUND_S, 2 * AROUND_S), max_size=30))

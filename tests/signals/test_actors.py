@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import UTC, datetime
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -23,7 +24,7 @@ def day(number):
     return datetime(2026, 3, number, tzinfo=UTC)
 
 
-REQUESTS = [
+REQUESTS: list[dict[str, Any]] = [
     {"event_id": "1", "account_id": "a", "end_user_id": "u", "organization_id": "x", "client_ip": "192.0.2.1"},
     {"event_id": "2", "account_id": "a", "end_user_id": "v", "organization_id": "x", "client_ip": "192.0.2.1"},
     {"event_id": "3", "account_id": "b", "end_user_id": "u", "organization_id": "x", "client_ip": "192.0.2.2"},
@@ -86,6 +87,9 @@ def test_an_end_user_is_known_by_what_it_asks_and_by_nothing_of_its_account(tmp_
 
 def test_what_is_known_of_accounts_is_known_of_their_organisation(tmp_path):
     told = beside_actors(TABLES, renamed(tmp_path, "organization")[1], "organization")
+    assert told.accounts is not None
+    assert told.account_events is not None
+    assert told.attestations is not None
     rows = {row["account_id"]: row for row in told.accounts.to_pylist()}
     assert set(rows) == {"x", "y", "z"}
     assert rows["x"]["created_at"] == day(2)
@@ -98,6 +102,7 @@ def test_an_accounts_contract_sign_up_and_ban_say_nothing_of_its_end_users(tmp_p
     told = beside_actors(TABLES, renamed(tmp_path, "end_user")[1], "end_user")
     assert told.accounts is None
     assert told.account_events is None
+    assert told.attestations is not None
     assert told.known == {"a/u": "cleared", "a/v": "cleared", "b/u": "banned", "d": "banned"}
     # Whoever vouched for the account's training data vouched for its users; a reseller is vouched for as such.
     assert sorted(told.attestations["subject"].to_pylist()) == ["a/u", "a/v", "x"]
