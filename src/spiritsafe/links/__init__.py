@@ -3,7 +3,7 @@
 In come `sketches` and account signals; out go holdings (an account has a value: a habitual phrase, an
 address, a means of payment), each weighed in bits by how rare the value is in this very log, and tests of what accounts
 do beside one another. Read `weights` for what a bit is, `phrases` and `infrastructure` for what is compared, `rhythm`,
-`dealing`, `lifecycle` and `releases` for the tests; then go on to `campaigns`.
+`turns`, `handover`, `dealing`, `one_source`, `lifecycle` and `releases` for the tests; then go on to `campaigns`.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 In come `sketches`; out goes one row an account: how much, when, with what, and how much of it looks like a
 known tactic. No signal accuses anyone: tactics rank and explain, coordination is for `links` to show. Read
-`tactics` for what a tactic is, `catalogue` for those that are looked for, `batch` for the table and `online` for the
-same on one request at a time; then go on to `links`.
+`actors` for whose row it is, `tactics` for what a tactic is, `catalogue` for those that are looked for, `batch` for
+the table and `online` for the same on one request at a time; then go on to `links`.
 """
 
 from __future__ import annotations
