@@ -8,6 +8,7 @@ import pytest
 
 from spiritsafe.pipeline import find_campaigns
 from spiritsafe.settings import load_settings
+from spiritsafe.signals.actors import NoSuchActorsError
 from tests.journeys.small_log import RING, accounts, rows, write
 
 RESELLER = "reseller"
@@ -61,3 +62,14 @@ def test_end_users_with_one_template_are_shown_as_a_group_and_accused_of_nothing
     assert set(found["account_ids"]) == {f"{RESELLER}/{one}" for one in RING}
     assert all(group["verdict"] != "campaign" for group in groups)
     assert found["concealment"] == "not_observable"
+
+
+@pytest.mark.parametrize("kind", ["organization", "end_user"])
+def test_a_log_that_names_no_such_actors_is_refused_and_nothing_is_written(tmp_path, kind):
+    log, _ = write(tmp_path)
+    with pytest.raises(NoSuchActorsError, match=f"{kind}_id") as caught:
+        find_campaigns(
+            log, out=tmp_path / kind, settings=load_settings({"home": str(tmp_path / "home"), "actors": kind})
+        )
+    assert caught.value.hint
+    assert not (tmp_path / kind).exists()

@@ -90,8 +90,8 @@ def _took_turns(one: Turns, facts: GroupFacts) -> Evidence:
     return Evidence(
         kind=EvidenceKind.TIMING,
         statement=(
-            f"{with_it} of {len(facts.accounts)} accounts take turns: between two exchanges of one, another sends "
-            f"exactly one in {one.taken:.0%} of the cases"
+            f"{with_it} of {len(facts.accounts)} accounts take turns: in {one.taken:.0%} of the cases another sends "
+            "exactly once between two exchanges of one"
         ),
         bits=_bits(facts, EvidenceKind.TIMING),
         accounts=with_it,

@@ -85,7 +85,7 @@ def hand_overs(refused: Prompts, answered: Prompts, members: int) -> HandOvers |
     signs_of = np.zeros((members, 2), dtype=np.int64)
     for trial, place in enumerate(first.tolist()):
         met, when = int(refused.member[place]), int(refused.at_s[place])
-        here = slice(*np.searchsorted(item, [refused.item[place], refused.item[place] + 1]))
+        here = slice(*(int(np.searchsorted(item, refused.item[place], side=side)) for side in ("left", "right")))
         others = who[here] != met
         theirs_s, whose = at_s[here][others], who[here][others]
         after_s = theirs_s - when

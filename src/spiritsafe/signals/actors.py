@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from spiritsafe.errors import InputError
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -47,6 +49,12 @@ def actors_in_words(kind: str) -> list[str]:
     return [_WORDS[kind]] if kind in _WORDS else []
 
 
+class NoSuchActorsError(InputError):
+    """Neither the log nor the accounts table says whose groups are to be looked for."""
+
+    code: ClassVar[str] = "signals.no_actors"
+
+
 def as_actors(intake: Intake, beside: Beside, engine: Engine, kind: str) -> tuple[Intake, Beside]:
     """The log and what was read beside it, with actors in place of accounts.
 
@@ -65,9 +73,20 @@ def as_actors(intake: Intake, beside: Beside, engine: Engine, kind: str) -> tupl
     An organisation is as old as its first account, and labelled where all labels of its accounts agree. Of an end user
     nothing is known but what it asks and when: `OF_THE_ACCOUNT`, sign-ups and bans are left out, so that no group of
     end users is ever accused of hiding.
+
+    Raises
+    ------
+    NoSuchActorsError
+        No row names such an actor.
     """
     if kind == "account":
         return intake, beside
+    named = f"{kind}_id"
+    if named not in intake.observable | beside.observable:
+        raise NoSuchActorsError(
+            f"groups of actors of the kind {kind} were asked for, and no row has a value in {named}",
+            hint=f"map the column that holds it to {named}, or leave --actors out",
+        )
     accounts = None if beside.accounts is None else engine.table(beside.accounts, "accounts-of-actors")
     requests, pairs = acting(intake.requests, kind, accounts)
     told = beside_actors(beside, engine.arrow(pairs), kind)
