@@ -9,7 +9,7 @@ from spiritsafe.campaigns.facts import gather
 from spiritsafe.campaigns.grouping import _bridged, communities, components
 from spiritsafe.campaigns.holdings import Holdings
 from spiritsafe.campaigns.model import EvidenceKind
-from spiritsafe.campaigns.tying import TEMPLATE_PHRASES, TEMPLATE_SHARE, Found, _same_template, tie
+from spiritsafe.campaigns.tying import COMPANY, TEMPLATE_PHRASES, TEMPLATE_SHARE, Found, _same_template, tie
 
 ACCOUNTS = 60
 
@@ -144,6 +144,22 @@ def test_accounts_of_a_verified_organisation_among_strangers_are_a_group_of_thei
     # Half of a group speak for all of it.
     assert owned_groups(held, {account: account % 2 for account in range(10)}) == [list(range(20))]
     assert owned_groups(held, {}) == [list(range(20))]
+
+
+def test_many_accounts_of_one_unverified_name_among_strangers_are_a_group_of_their_own():
+    def found(held, names):
+        stated = owned(names)
+        return [sorted(one.accounts.tolist()) for one in tie(holdings(held), stated=stated)]
+
+    held = template(range(50), phrases("t", 12))
+    company = dict.fromkeys(range(COMPANY), 3)
+    assert found(held, company) == [list(range(COMPANY, 50)), list(range(COMPANY))]
+    # They do not speak for the others, be they more than half; but who are all of one name stay together.
+    assert found(held, dict.fromkeys(range(30), 3)) == [list(range(30)), list(range(30, 50))]
+    assert found(held, dict.fromkeys(range(45), 3)) == [list(range(50))]
+    # A shell has fewer, and a group of shells is one.
+    assert found(held, dict.fromkeys(range(COMPANY - 1), 3)) == [list(range(50))]
+    assert found(held, {account: account // 10 for account in range(50)}) == [list(range(50))]
 
 
 def split(nodes, edges):

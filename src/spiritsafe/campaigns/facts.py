@@ -115,15 +115,20 @@ class Log:
     @property
     def verified_organisations(self) -> Ints:
         """The verified organisation of each account, numbered from 0; -1 where there is none. Shape (accounts,)."""
+        return self._organisations(verified=True)
+
+    @property
+    def stated_organisations(self) -> Ints:
+        """The organisation that each account states and nobody verified, numbered from 0; -1 where there is none."""
+        return self._organisations(verified=False)
+
+    def _organisations(self, *, verified: bool) -> Ints:
         owner = np.full(self.accounts, -1, dtype=np.int64)
         if {"organization_verified", "organization_id"} <= self.observable:
             names = self.signals["organization_id"]
-            verified = [
-                place
-                for place, (sure, name) in enumerate(zip(self.signals["organization_verified"], names, strict=True))
-                if sure and name is not None
-            ]
-            owner[verified] = np.unique(names[verified].astype(str), return_inverse=True)[1]
+            told = zip(self.signals["organization_verified"], names, strict=True)
+            chosen = [place for place, (sure, name) in enumerate(told) if name is not None and bool(sure) is verified]
+            owner[chosen] = np.unique(names[chosen].astype(str), return_inverse=True)[1]
         return owner
 
 

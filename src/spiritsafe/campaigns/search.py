@@ -65,8 +65,10 @@ def search(sketches: ir.Table, signals: ir.Table, scene: Scene, engine: Engine) 
         Reads exchanges.
     """
     requests = number_accounts(sketches, signals)
-    facts = gather(tie(scene.holdings, organisation=scene.log.verified_organisations), scene.holdings)
-    wanted, strangers = looked_at(facts, scene.log, seed=scene.seed)
+    log = scene.log
+    tied = tie(scene.holdings, organisation=log.verified_organisations, stated=log.stated_organisations)
+    facts = gather(tied, scene.holdings)
+    wanted, strangers = looked_at(facts, log, seed=scene.seed)
     acts = Acts.of(engine.arrow(events.acts(requests, engine.table(wanted, "wanted"))))
     outside = np.unique(np.concatenate([np.empty(0, dtype=np.int64), *strangers]))
     askers = [one.accounts for one in facts if one.own_template]

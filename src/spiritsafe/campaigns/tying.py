@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from spiritsafe.campaigns.facts import SEVERAL
+from spiritsafe.campaigns.facts import ONE_NAME_SHARE, SEVERAL
 from spiritsafe.campaigns.grouping import apart_at_one, communities, components
 from spiritsafe.campaigns.model import EvidenceKind
 
@@ -58,6 +58,10 @@ NEIGHBOURS: Final = 16
 PAIRS_AT_ONCE: Final = 100_000
 """Pairs whose habits are compared in one go: some 50 MB."""
 
+COMPANY: Final = 24
+"""Accounts that state one organisation, and are so many, are taken for a company's that nobody verified. An operator's
+shells have few accounts each; strangers state no name, or each their own."""
+
 GROUP_MINIMUM: Final = 4
 """Smaller groups are not looked at: two or three people who share a flat or a script are no campaign."""
 
@@ -74,7 +78,13 @@ class Found:
     without: frozenset[EvidenceKind]
 
 
-def tie(holdings: Holdings, *, organisation: Ints | None = None, minimum: int = GROUP_MINIMUM) -> list[Found]:
+def tie(
+    holdings: Holdings,
+    *,
+    organisation: Ints | None = None,
+    stated: Ints | None = None,
+    minimum: int = GROUP_MINIMUM,
+) -> list[Found]:
     """The groups: accounts that are tied to one another more than to others.
 
     Parameters
@@ -83,6 +93,8 @@ def tie(holdings: Holdings, *, organisation: Ints | None = None, minimum: int = 
         Rare values and who holds them.
     organisation
         Shape (accounts,): the verified organisation of each, -1 where there is none.
+    stated
+        Shape (accounts,): the organisation that each states and nobody verified, -1 where there is none.
     minimum
         Smaller groups are left out.
 
@@ -105,6 +117,8 @@ def tie(holdings: Holdings, *, organisation: Ints | None = None, minimum: int = 
     labels = _without_stragglers(labels, every // accounts, every % accounts, weight)
     if organisation is not None:
         labels = _organisations_apart(labels, organisation)
+    if stated is not None:
+        labels = _companies_apart(labels, stated)
     order = np.argsort(labels, kind="stable")
     groups = np.split(order, np.cumsum(np.bincount(labels))[:-1])
     kept = sorted((g for g in groups if len(g) >= minimum), key=lambda group: (-len(group), int(group[0])))
@@ -146,14 +160,34 @@ def _organisations_apart(labels: Ints, organisation: Ints) -> Ints:
     Several of one organisation are its own business, whoever else uses the same card, address or wording. Where such
     are half of a group they speak for all of it (`facts.Names.verified_organisations`), and it is left whole.
     """
-    known = organisation >= 0
+    place, size = _of_one_name(labels, organisation)
+    settled = size >= SEVERAL
+    strangers = 2 * np.bincount(labels, weights=settled) < np.bincount(labels)
+    return _apart(labels, settled & strangers[labels], place)
+
+
+def _companies_apart(labels: Ints, stated: Ints) -> Ints:
+    """The many accounts of one unverified name are a group of their own, unless they are nearly all of one.
+
+    A name is no proof. But so many under one are as likely a company's, and by themselves they neither hide nor show
+    who they are (`axes.concealment`): among others they must not take on what those hide.
+    """
+    place, size = _of_one_name(labels, stated)
+    strangers = size < ONE_NAME_SHARE * np.bincount(labels)[labels]
+    return _apart(labels, (size >= COMPANY) & strangers, place)
+
+
+def _of_one_name(labels: Ints, organisation: Ints) -> tuple[Ints, Ints]:
+    """Of each account the number of its group and organisation together, and how many it is of; 0 without any."""
     pairs = labels * (int(organisation.max(initial=-1)) + 2) + organisation + 1
     _, place, size = np.unique(pairs, return_inverse=True, return_counts=True)
-    settled = known & (size[place.ravel()] >= SEVERAL)
-    strangers = 2 * np.bincount(labels, weights=settled) < np.bincount(labels)
-    moved = settled & strangers[labels]
+    of: Ints = np.where(organisation >= 0, size[place.ravel()], 0)
+    return place.ravel(), of
+
+
+def _apart(labels: Ints, moved: Bools, place: Ints) -> Ints:
     labels = labels.copy()
-    labels[moved] = len(labels) + place.ravel()[moved]
+    labels[moved] = len(labels) + place[moved]
     named: Ints = np.unique(labels, return_inverse=True)[1].ravel()
     return named
 
