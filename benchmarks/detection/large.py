@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 
 SILENT_SEEDS: Final = tuple(range(2004, 2024))
 SILENT_ACCOUNTS: Final = 100_000
-CAMPAIGN_SEEDS: Final = tuple(range(3001, 3056))
-"""Seeds that nothing was tuned on: see `benchmarks.detection.scan` for those that something was."""
+CAMPAIGN_SEEDS: Final = tuple(range(4001, 4056))
+"""Seeds that nothing was tuned on: see `benchmarks.detection.scan` for those that something was. Seeds 3001 to
+3055 were scored before many of one stated name were judged by themselves: 206 of 591,944 innocents, 70 of them one company."""
 
 DONE: Final = "done"
 AT_ONCE: Final = 2
@@ -217,6 +218,9 @@ Are a scan's accusations right where much is wrong?
     + _FRAME
     + """
 ## Every archetype, variant and stealth: {worlds} worlds (preset `floor-test`, seeds {seeds})
+
+Seeds 3001 to 3055 were scored once before: 206 of 591,944 innocents were accused, 70 of them one company, and a rule
+was changed for it.
 
 ```
 {card}

@@ -40,8 +40,8 @@ from spiritsafe.signals.batch import number_accounts
 from spiritsafe.sketch.intake import take_in
 
 PAGE: Final = Path(__file__).with_suffix(".md")
-FLOOR_SEEDS: Final = (996, 997, 998)
-ALIKE_SEEDS: Final = tuple(range(1201, 1212))
+FLOOR_SEEDS: Final = (1301, 1302, 1303)
+ALIKE_SEEDS: Final = tuple(range(1221, 1232))
 """Seeds that nothing was tuned on: everything was chosen on `floor-dev`, seeds 1 to 3, `look-alikes`, 11 and 12, and
 worlds scored before, which were looked into once they were scored and are never scored again.
 Seeds 301 to 303 and 401 to 411 were scored once, before members that show nothing but words were let go of groups in
@@ -61,7 +61,8 @@ groups without a template had to show three bits: 25 of 32,339, 13 of whom write
 and none of 69,055. Seeds 987 to 989 and 1141 to 1151 were scored before nobody was picked out of a crowd: 7 of
 32,112, and 6 of 69,908, one group. Seeds 990 to 992 and 1161 to 1171 were scored before turns and hand-over: 2 of
 32,132 and none of 69,466. Seeds 993 to 995 and 1181 to 1191 were scored before a source had to be nearer to one than
-to none: 7 of 32,245 and none of 69,875."""
+to none: 7 of 32,245 and none of 69,875. Seeds 996 to 998 and 1201 to 1211 were scored before many of one stated name
+were judged by themselves: 4 of 32,072 and none of 69,709."""
 
 
 def shared(name: str) -> Path | None:
@@ -192,8 +193,9 @@ accused (seeds 301 to 303, 401 to 411), 11 of 32,055 and 23 of 69,936 (501 to 50
 69,310 (941 to 943, 1041 to 1051), 77 of 32,339 and none of 68,973 (961 to 963, 1061 to 1071), 43 of 32,290 and none of
 69,635 (971 to 973, 1081 to 1091), 25 of 32,339 and none of 69,732 (981 to 983, 1101 to 1111), 1 of 32,176 and none
 of 69,055 (984 to 986, 1121 to 1131), 7 of 32,112 and 6 of 69,908 (987 to 989, 1141 to 1151), 2 of 32,132 and none of
-69,466 (990 to 992, 1161 to 1171), 7 of 32,245 and none of 69,875 (993 to 995, 1181 to 1191). The figures of the first
-version, on further seeds of the same recipes, are in [the floor](floor.md).
+69,466 (990 to 992, 1161 to 1171), 7 of 32,245 and none of 69,875 (993 to 995, 1181 to 1191), 4 of 32,072 and none of
+69,709 (996 to 998, 1201 to 1211). The figures of the first version, on further seeds of the same recipes, are in
+[the floor](floor.md).
 
 ## Every archetype, variant and stealth; sources held out (preset `floor-test`, seeds {floor_seeds})
 

@@ -12,7 +12,7 @@ from spiritsafe.campaigns.extension import candidates, grown, instances_of, temp
 from spiritsafe.campaigns.facts import Log, gather
 from spiritsafe.campaigns.model import EvidenceKind, Significance
 from spiritsafe.campaigns.pruning import APART_P, pruned
-from spiritsafe.campaigns.tying import Found, tie
+from spiritsafe.campaigns.tying import COMPANY, Found, tie
 from spiritsafe.links.asked import Outsiders
 from spiritsafe.links.one_source import OneSource
 from spiritsafe.links.releases import Releases
@@ -34,12 +34,17 @@ def ring(*, members=8, acting=1.0, public=()):
     return replace(facts, bits=bits), held
 
 
-def scene(*, created_s=None, suspended_s=None, accounts=64):
-    """A log of which nothing is known but when accounts were opened and banned."""
+def scene(*, created_s=None, suspended_s=None, stated=None, accounts=64):
+    """A log of which nothing is known but when accounts were opened and banned, and what they call themselves."""
     signals = {"exchanges": np.ones(accounts)} | ({} if created_s is None else {"created_s": created_s})
+    observable = frozenset()
+    if stated is not None:
+        names = np.array([stated.get(account) for account in range(accounts)], dtype=object)
+        signals |= {"organization_id": names, "organization_verified": np.zeros(accounts, dtype=bool)}
+        observable = frozenset({"organization_id", "organization_verified"})
     held = holdings(template(range(8), phrases("1", 12)))
     nobody = np.zeros((0, accounts), dtype=bool)
-    return Scene(Log(signals, frozenset()), held, WINDOW, suspended_s, Releases((), (), nobody, nobody), 0)
+    return Scene(Log(signals, observable), held, WINDOW, suspended_s, Releases((), (), nobody, nobody), 0)
 
 
 def users(rows):
@@ -155,6 +160,37 @@ def test_who_takes_a_banned_members_place_joins_by_one_use_of_the_template():
     assert candidates([facts], [SURE], used, scene(created_s=created_s)) == {}
     elsewhere = np.where(np.isnan(created_s), created_s, created_s + 4 * 3600 * np.arange(64) + 13 * 3600)
     assert candidates([facts], [SURE], used, scene(created_s=elsewhere, suspended_s=suspended_s)) == {}
+
+
+def test_who_is_as_close_to_a_ban_as_a_stranger_may_be_joins_only_where_few_can_be_strangers():
+    """Eight sign up ten minutes after a ban and three two hours after one, as one stranger in eighteen does. Where
+    nobody else used the template these are hardly strangers; where five more did, who follow no ban, they may be."""
+    facts, _ = ring(acting=0.0)
+    accounts = 400
+    created_s, suspended_s = np.full(accounts, np.nan), np.full(accounts, np.nan)
+    suspended_s[:8] = (np.arange(8) + 2) * DAY_S + 20_000
+    created_s[64:] = np.linspace(0, 12 * DAY_S, accounts - 64)
+    created_s[8:16] = suspended_s[:8] + 600
+    created_s[16:19] = suspended_s[:3] + 2 * 3600
+    chain = scene(created_s=created_s, suspended_s=suspended_s, accounts=accounts)
+
+    def joining(outside):
+        used = [8, 9, 10, 11, 12, 13, 14, 15, *outside]
+        rows = {"number": [0] * len(used), "account": used, "requests": [1] * len(used)}
+        return candidates([facts], [SURE], pa.table({name: pa.array(row) for name, row in rows.items()}), chain)
+
+    assert joining(range(16, 19))[0].tolist() == list(range(8, 19))
+    assert joining(range(16, 24))[0].tolist() == list(range(8, 16))
+
+
+def test_a_company_that_nobody_verified_takes_in_nobody_who_does_not_state_its_name():
+    facts, _ = ring(members=30)
+    rows = {"number": [0, 0, 0], "account": [40, 41, 42], "requests": [5, 5, 5]}
+    used = pa.table({name: pa.array(row) for name, row in rows.items()})
+    company = dict.fromkeys(range(COMPANY), "one") | {40: "one", 41: "another"}
+    assert candidates([facts], [SURE], used, scene(stated=company))[0].tolist() == [40]
+    shell = dict.fromkeys(range(COMPANY - 1), "one")
+    assert candidates([facts], [SURE], used, scene(stated=shell))[0].tolist() == [40, 41, 42]
 
 
 def test_who_shows_nothing_but_words_is_let_go_where_the_others_act_together():

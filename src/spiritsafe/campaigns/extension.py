@@ -20,10 +20,10 @@ from spiritsafe.campaigns.conduct import source_of
 from spiritsafe.campaigns.model import EvidenceKind
 from spiritsafe.campaigns.shown import LEVEL
 from spiritsafe.campaigns.significance import significant
-from spiritsafe.campaigns.tying import Found
+from spiritsafe.campaigns.tying import Found, company
 from spiritsafe.links.lifecycle import CHAIN_SHARE, chance_of_succession, succession
 from spiritsafe.links.rhythm import keeping_time
-from spiritsafe.stats.hypotheses import benjamini_hochberg
+from spiritsafe.stats.hypotheses import benjamini_hochberg, storey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from spiritsafe.campaigns.facts import GroupFacts
     from spiritsafe.campaigns.model import Significance
 
+    Bools = NDArray[np.bool_]
     Ints = NDArray[np.int64]
 
 CORE_SHARE: Final = 0.3
@@ -59,6 +60,10 @@ TOGETHER_SHARE: Final = 0.75
 JOINING_Q: Final = 0.01
 """And so must whoever joins: of those who do by this evidence at most one in a hundred is expected to be a stranger,
 however many strangers use the template (Benjamini & Hochberg 1995, over the candidates of a group)."""
+
+CHAIN_Q: Final = 0.05
+"""Of those who join because they took a banned member's place one in twenty is a stranger, at most and on average: of
+strangers who used a template of many accounts once, some sign up within hours of some ban."""
 
 SOURCE_INSTANCES: Final = 4
 """Who joins by asking about a group's source has sent so many instances of its template: of thirteen strangers who were
@@ -132,6 +137,7 @@ def candidates(
     number, account = outside["number"].to_numpy(), outside["account"].to_numpy()
     often = outside["requests"].to_numpy() >= REQUESTS
     strangers = np.bincount(number[often], minlength=len(facts))
+    stated = scene.log.stated_organisations
     for place, (one, sure) in enumerate(zip(facts, significances, strict=True)):
         public = strangers[place] > STRANGERS_SHARE * len(one.accounts)
         here = number == place
@@ -139,7 +145,8 @@ def candidates(
             often[here] = False
             continue
         chain = _in_the_chain(one, account[here], scene)
-        often[here] = chain | (often[here] & (_acts_together(one) or _asks_together(one)))
+        fits = chain | (often[here] & (_acts_together(one) or _asks_together(one)))
+        often[here] = fits & _under_its_name(one, account[here], stated)
     joins: dict[int, list[int]] = {}
     order = [("requests", "descending"), ("number", "ascending"), ("account", "ascending")]
     for row in outside.filter(pa.array(often)).sort_by(order).to_pylist():
@@ -147,6 +154,12 @@ def candidates(
             taken.add(row["account"])
             joins.setdefault(row["number"], []).append(row["account"])
     return {number: np.sort(np.array(found, dtype=np.int64)) for number, found in sorted(joins.items())}
+
+
+def _under_its_name(group: GroupFacts, accounts: Ints, stated: Ints) -> Bools:
+    """Which of these accounts a group may take in: a company only who states its name. Shape (accounts,)."""
+    name = company(stated[group.accounts])
+    return np.ones(len(accounts), dtype=bool) if name is None else np.asarray(stated[accounts] == name)
 
 
 def grown(facts: Sequence[GroupFacts], joins: Mapping[int, Ints], watched: Watched, scene: Scene) -> dict[int, Found]:
@@ -191,7 +204,8 @@ def _in_the_chain(group: GroupFacts, others: Ints, scene: Scene) -> NDArray[np.b
     """Which of those who use a group's template took a banned member's place, or had theirs taken.
 
     Nobody, unless bans of members and of these others are followed by sign-ups of theirs more than by chance: who uses
-    the template was not chosen by when they signed up.
+    the template was not chosen by when they signed up. And who is as close as a stranger may be, only where so many are
+    that few of them can be strangers.
     """
     if not len(others) or scene.suspended_s is None:
         return np.zeros(len(others), dtype=bool)
@@ -201,7 +215,7 @@ def _in_the_chain(group: GroupFacts, others: Ints, scene: Scene) -> NDArray[np.b
     if follows is None or follows.p_value > LEVEL:
         return np.zeros(len(others), dtype=bool)
     chance = chance_of_succession(created_s, suspended_s, group.accounts, scene.window, others=others)
-    return chance[others] <= CHAIN_SHARE
+    return np.asarray((chance[others] <= CHAIN_SHARE) & (storey(chance[others]) <= CHAIN_Q))
 
 
 def _of_the_source(group: GroupFacts, accounts: Ints, watched: Watched) -> NDArray[np.bool_]:

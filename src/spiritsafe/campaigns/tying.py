@@ -177,6 +177,21 @@ def _companies_apart(labels: Ints, stated: Ints) -> Ints:
     return _apart(labels, (size >= COMPANY) & strangers, place)
 
 
+def company(stated: Ints) -> int | None:
+    """The unverified name that nearly all of a group state, if they are as many as a company's accounts.
+
+    Parameters
+    ----------
+    stated
+        Shape (members,): the organisation that each states and nobody verified, -1 where there is none.
+    """
+    names, counts = np.unique(stated[stated >= 0], return_counts=True)
+    most = int(counts.max(initial=0))
+    if most < COMPANY or most < ONE_NAME_SHARE * len(stated):
+        return None
+    return int(names[counts.argmax()])
+
+
 def _of_one_name(labels: Ints, organisation: Ints) -> tuple[Ints, Ints]:
     """Of each account the number of its group and organisation together, and how many it is of; 0 without any."""
     pairs = labels * (int(organisation.max(initial=-1)) + 2) + organisation + 1
