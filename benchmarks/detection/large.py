@@ -34,7 +34,8 @@ SILENT_SEEDS: Final = tuple(range(2004, 2024))
 SILENT_ACCOUNTS: Final = 100_000
 CAMPAIGN_SEEDS: Final = tuple(range(4001, 4056))
 """Seeds that nothing was tuned on: see `benchmarks.detection.scan` for those that something was. Seeds 3001 to
-3055 were scored before many of one stated name were judged by themselves: 206 of 591,944 innocents, 70 of them one company."""
+3055 were scored before many of one stated name were judged by themselves: 206 of 591,944 innocents, 70 of them one
+company."""
 
 DONE: Final = "done"
 AT_ONCE: Final = 2
