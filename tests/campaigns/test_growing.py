@@ -37,7 +37,7 @@ def ring(*, members=8, acting=1.0, public=()):
 def scene(*, created_s=None, suspended_s=None, stated=None, accounts=64):
     """A log of which nothing is known but when accounts were opened and banned, and what they call themselves."""
     signals = {"exchanges": np.ones(accounts)} | ({} if created_s is None else {"created_s": created_s})
-    observable = frozenset()
+    observable: frozenset[str] = frozenset()
     if stated is not None:
         names = np.array([stated.get(account) for account in range(accounts)], dtype=object)
         signals |= {"organization_id": names, "organization_verified": np.zeros(accounts, dtype=bool)}
