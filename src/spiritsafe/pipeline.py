@@ -284,7 +284,8 @@ def _own_work(groups: Sequence[Group], seen: _Seen, engine: Engine) -> tuple[ir.
     work = engine.keep(campaign_exchanges.own_work(seen.requests, members, seen.instances, least), "own-work")
     counts = engine.arrow(campaign_exchanges.counted(work))
     own = campaign_exchanges.summed(counts, engine.arrow(campaign_exchanges.habits(work)), groups=len(groups))
-    return work, campaign_exchanges.leftover(counts), own
+    long = engine.arrow(campaign_exchanges.lengths(work))
+    return work, campaign_exchanges.leftover(counts, long), own
 
 
 def _write_events(work: ir.Table, left: pa.Table, evidence: ir.Table, engine: Engine, folder: Path) -> None:

@@ -1,13 +1,16 @@
 """Groups grow by who keeps their rhythm, shrink by who does not, and a relay's innocents keep their exchanges."""
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from spiritsafe.campaigns.conduct import Acts, Scene, Watched
-from spiritsafe.campaigns.exchanges import UNSEEN, leftover
+from spiritsafe.campaigns.exchanges import LENGTHS, UNSEEN, UNTOLD_SHARE, _distances, leftover
 from spiritsafe.campaigns.extension import candidates, grown, instances_of, templates
 from spiritsafe.campaigns.facts import Log, gather
 from spiritsafe.campaigns.model import EvidenceKind, Significance
@@ -266,24 +269,60 @@ def test_a_group_whose_members_show_little_besides_words_keeps_them_all():
     assert len(pruned([facts], held)[0].accounts) == 8
 
 
+ALIKE = [(40, 10, 10), (60, 10, 10), (80, 10, 10)]
+LONGER = [(40, 10, 90), (60, 10, 0), (80, 10, 0)]
+"""Lengths in characters, and how many prompts of each show the template and do not."""
+
+
 @pytest.mark.parametrize(
-    ("openings", "own_openings", "own", "factor"),
+    ("counted", "lengths", "factor"),
     [
-        pytest.param(100, 95, 300, 1.0, id="their own accounts"),
-        pytest.param(100, 20, 200, None, id="a relay"),
-        pytest.param(5, 0, 900, 1.0, id="conversations unknown, nearly all templated"),
-        pytest.param(5, 0, 200, None, id="conversations unknown, a fifth templated"),
-        pytest.param(100, 0, 0, 1.0, id="no template seen"),
+        pytest.param({"own": 300, "openings": 100, "own_openings": 95}, LONGER, 1.0, id="their own accounts"),
+        pytest.param({"own": 200, "openings": 100, "own_openings": 20}, LONGER, None, id="a relay"),
+        pytest.param({"own": 200, "openings": 100, "own_openings": 20}, [], None, id="a relay, lengths unknown"),
+        pytest.param({"own": 200, "openings": 100, "own_openings": 20}, [(40, 9, 800)], None, id="too few lengths"),
+        pytest.param({"own": 200, "openings": 100, "own_openings": 20}, ALIKE, 1.0, id="reworded, as long"),
+        pytest.param(
+            {"own": 200, "openings": 100, "own_openings": 70, "told": 400, "own_told": 100},
+            LONGER,
+            None,
+            id="a relay whose others' conversations are long",
+        ),
+        pytest.param({"own": 900, "openings": 5}, LONGER, 1.0, id="conversations unknown, nearly all templated"),
+        pytest.param({"own": 200, "openings": 5}, LONGER, None, id="conversations unknown, a fifth templated"),
+        pytest.param({"own": 0, "openings": 100}, [], 1.0, id="no template seen"),
+        pytest.param({"own": 0, "openings": 100, "carried": 2}, [], UNTOLD_SHARE, id="no template, carried on"),
     ],
 )
-def test_what_shows_no_template_is_the_campaigns_only_where_it_has_the_accounts_to_itself(
-    openings, own_openings, own, factor
-):
-    row = {"number": 0, "exchanges": 1_000, "own": own, "openings": openings, "own_openings": own_openings}
-    (found,) = leftover(pa.Table.from_pylist([row]))["factor"].to_pylist()
+def test_what_shows_no_template_is_the_campaigns_only_where_it_has_the_accounts_to_itself(counted, lengths, factor):
+    row = {"number": 0, "exchanges": 1_000, "own_openings": 0, "told": 0, "own_told": 0, "carried": 0} | counted
+    if "told" not in counted:
+        row |= {"told": row["openings"], "own_told": row["own_openings"]}
+    schema = {"number": pa.int64(), "prompt_chars": pa.int64(), "own": pa.int64(), "others": pa.int64()}
+    rows = [dict(zip(schema, (0, *one), strict=True)) for one in lengths]
+    long = pa.Table.from_pylist(rows, pa.schema(schema))
+    (found,) = leftover(pa.Table.from_pylist([row]), long)["factor"].to_pylist()
     if factor is not None:
         assert found == factor
         return
-    share = own / 1_000 / (1 - UNSEEN)
+    share = counted["own"] / 1_000 / (1 - UNSEEN)
     assert found == pytest.approx(share * UNSEEN / (share * UNSEEN + 1 - share))
     assert found < 0.05
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 9), st.booleans()), min_size=40, max_size=200))
+def test_the_distance_of_lengths_is_kolmogorovs_and_smirnovs(prompts):
+    from scipy.stats import ks_2samp
+
+    counts = Counter(prompts)
+    rows = [
+        {"number": 3, "prompt_chars": chars, "own": counts[chars, True], "others": counts[chars, False]}
+        for chars in sorted({chars for chars, _ in prompts}, reverse=True)
+    ]
+    own, others = ([chars for chars, is_own in prompts if is_own is sort] for sort in (True, False))
+    found = _distances(pa.Table.from_pylist(rows))
+    if min(len(own), len(others)) < LENGTHS:
+        assert found == {}
+    else:
+        assert found == {3: pytest.approx(ks_2samp(own, others, method="asymp").statistic)}

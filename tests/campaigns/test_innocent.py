@@ -51,6 +51,9 @@ def test_other_peoples_exchanges_in_a_relay_are_not_the_campaigns():
     told = innocents(own=OwnWork(1_000, 300, None), members=relays)
     assert told[0].startswith("These accounts may carry other people's traffic: 700 of their 1,000 exchanges do not")
     assert not any("traffic" in line for line in innocents(own=OwnWork(1_000, 300, None), members=core))
+    untold = innocents(own=None, members=relays)
+    assert untold[0].endswith("which of their exchanges are the campaign's cannot be told, and none is said to be.")
+    assert not any("cannot be told" in line for line in innocents(own=None, members=core))
 
 
 def test_a_group_that_is_not_accused_accuses_nobody_whose_innocence_must_be_said():

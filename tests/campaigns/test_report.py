@@ -360,4 +360,4 @@ def test_only_roles_that_a_member_has_are_explained():
 
 def test_the_page_promises_to_tell_a_relays_exchanges_apart_by_its_template_alone():
     text = Page.read(render_report(example_run(), [])).text
-    assert "told apart by the campaign’s template alone: where it has none, each exchange in exchanges.parquet" in text
+    assert "told apart by the campaign’s template alone. Where it has none they are not: each exchange in" in text

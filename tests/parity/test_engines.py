@@ -175,6 +175,17 @@ def evidence_values(phrases: pa.Table) -> pa.Table:
     )
 
 
+def accused() -> pa.Table:
+    return pa.table(
+        {
+            "account": pa.array([1, 2, 3, 9], pa.int64()),
+            "number": pa.array([0, 0, 1, 2], pa.int64()),
+            "campaign_id": ["c-1", "c-1", "c-2", "c-3"],
+            "probability": [0.5, 0.25, 1.0, 0.125],
+        }
+    )
+
+
 def path(name: str) -> dict[str, list[dict[str, object]]]:
     """Every table step of a scan, as sorted rows."""
     with open_engine(name, Options()) as engine:
@@ -183,17 +194,7 @@ def path(name: str) -> dict[str, list[dict[str, object]]]:
         signals = engine.keep(account_signals(raw, accounts, tactics=TACTICS), "signals")
         alone = account_signals(raw, None, tactics=TACTICS)
         requests = number_accounts(raw, signals)
-        members = engine.table(
-            pa.table(
-                {
-                    "account": pa.array([1, 2, 3, 9], pa.int64()),
-                    "number": pa.array([0, 0, 1, 2], pa.int64()),
-                    "campaign_id": ["c-1", "c-1", "c-2", "c-3"],
-                    "probability": [0.5, 0.25, 1.0, 0.125],
-                }
-            ),
-            "members",
-        )
+        members = engine.table(accused(), "members")
         phrases = habitual_phrases(requests, signals, most_share=1)
         values = evidence_values(engine.arrow(phrases))
         shards = [Shard("monday", "parquet"), Shard("tuesday", "parquet")]
@@ -226,6 +227,7 @@ def path(name: str) -> dict[str, list[dict[str, object]]]:
             "template users": campaign_events.template_users(instances),
             "own work": work,
             "counted": campaign_exchanges.counted(work),
+            "lengths": campaign_exchanges.lengths(work),
             "exchanges": campaign_exchanges.exchanges(work, engine.table(FACTORS, "factors")),
             "first uses": first_uses(requests),
             "covered": campaign_attested.covered(requests, engine.table(in_force(), "in-force")),

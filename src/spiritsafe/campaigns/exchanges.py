@@ -1,9 +1,9 @@
 """Which exchanges of an accused account were the campaign's: in a relay, innocents and the distiller share accounts.
 
 An exchange is the campaign's own when it is an instance of the group's template, or stands in a conversation with one.
-Whether the rest is other people's shows where work begins: of a campaign that has its accounts to itself nearly every
-conversation opens with its template; of a relay few do. Comes from judged groups and `campaigns.extension`; `pipeline`
-writes `exchanges.parquet`.
+Whether the rest is other people's shows in two things. Of a campaign that has its accounts to itself nearly all work
+shows its template, unless it rewords its prompts; and prompts that are reworded are as long as those that are not, which
+other people's are not. Comes from judged groups and `campaigns.extension`; `pipeline` writes `exchanges.parquet`.
 """
 
 from __future__ import annotations
@@ -25,10 +25,23 @@ if TYPE_CHECKING:
     from spiritsafe.campaigns.model import Exposure, Group
 
 OWN_SHARE: Final = 0.6
-"""Below this share of openings that are the campaign's own, a group's accounts carry other people's traffic too."""
+"""Below this share that is the campaign's own, of openings (first turns) or of all that stands in conversations, a
+group's accounts may carry other people's traffic too."""
 
 OPENINGS: Final = 20
-"""Openings that must be known (first turns of conversations); with fewer, all exchanges are looked at instead."""
+"""Openings that must be known; with fewer, all exchanges are looked at instead."""
+
+AS_LONG: Final = 0.35
+"""Below this distance (Kolmogorov and Smirnov's) prompts that do not show the template are as long as those that do,
+and the campaign's own in other words. Of accused groups of composed worlds less of whose work shows the template it
+holds of 42 of 84 that have their accounts to themselves, and of 2 of 74 relays."""
+
+LENGTHS: Final = 10
+"""Prompts of each sort that the distance takes; with fewer it is not known."""
+
+UNTOLD_SHARE: Final = 0.3
+"""Where no exchange shows a template, and conversations go on from account to account as a relay's do, which exchanges
+are the campaign's cannot be told. In composed relays of that sort three in ten are, in the middle one."""
 
 UNSEEN: Final = 0.1
 """Of a campaign's exchanges one in ten shows no template, at most, where it has its accounts to itself (measured on
@@ -54,7 +67,7 @@ class OwnWork:
 
 def own_work(requests: ir.Table, members: ir.Table, instances: ir.Table, least: ir.Table) -> ir.Table:
     """Exchanges of accused accounts: `number`, `account`, `campaign_id`, `event_id`, `time`, the account's
-    `probability`, `own`, `opens`.
+    `probability`, `prompt_chars`, `own`, `opens`, `told`, `carried`.
 
     Parameters
     ----------
@@ -69,13 +82,15 @@ def own_work(requests: ir.Table, members: ir.Table, instances: ir.Table, least: 
 
     Returns
     -------
-    `own` is true of instances and of exchanges in one conversation with an instance; `opens` of first turns.
+    `own` is true of instances and of exchanges in one conversation with an instance; `opens` of first turns; `told` of
+    exchanges of which it is known in which conversation they stand, `carried` where several members took part in it.
     """
     import ibis
 
     whole = instances.inner_join(least, "number")
     whole = whole.filter(whole.hits >= whole.least).select("number", "account", "event_id", whole=ibis.literal(True))
-    rows = requests.select("account", "event_id", "time", "conversation_id", "turn").inner_join(members, "account")
+    rows = requests.select("account", "event_id", "time", "conversation_id", "turn", "prompt_chars")
+    rows = rows.inner_join(members, "account")
     rows = rows.left_join(whole, ["number", "account", "event_id"])
     rows = rows.select(
         "number",
@@ -85,23 +100,35 @@ def own_work(requests: ir.Table, members: ir.Table, instances: ir.Table, least: 
         "time",
         "probability",
         "conversation_id",
+        "prompt_chars",
         opens=rows.turn.fill_null(-1) == 0,
         whole=rows.whole.fill_null(False).cast("int64"),
     )
-    together = rows.whole.max().over(group_by=[rows.number, rows.conversation_id])
-    own = (rows.whole == 1) | (rows.conversation_id.notnull() & (together == 1))
-    return rows.mutate(own=own).drop("conversation_id", "whole")
+    told, here = rows.conversation_id.notnull(), {"group_by": [rows.number, rows.conversation_id]}
+    own = (rows.whole == 1) | (told & (rows.whole.max().over(**here) == 1))
+    carried = told & (rows.account.min().over(**here) < rows.account.max().over(**here))
+    return rows.mutate(own=own, told=told, carried=carried).drop("conversation_id", "whole")
 
 
 def counted(work: ir.Table) -> ir.Table:
-    """By group: `number`, `exchanges`, `own`, `openings`, `own_openings`."""
+    """By group: `number`, `exchanges`, `own`, `openings`, `own_openings`, `told`, `own_told`, `carried`."""
     own = work.own.cast("int64")
     return work.group_by("number").agg(
         exchanges=work.count(),
         own=own.sum(),
         openings=work.opens.cast("int64").sum(),
         own_openings=(work.opens & work.own).cast("int64").sum(),
+        told=work.told.cast("int64").sum(),
+        own_told=(work.told & work.own).cast("int64").sum(),
+        carried=work.carried.cast("int64").sum(),
     )
+
+
+def lengths(work: ir.Table) -> ir.Table:
+    """By group and length in characters: `number`, `prompt_chars`, `own` prompts and `others`."""
+    own = work.own.cast("int64")
+    known = work.mutate(counts=own, rest=1 - own).filter(work.prompt_chars.notnull())
+    return known.group_by(["number", "prompt_chars"]).agg(own=known.counts.sum(), others=known.rest.sum())
 
 
 def habits(work: ir.Table) -> ir.Table:
@@ -162,26 +189,51 @@ def _exposed(group: Group, own: OwnWork, first_us: int) -> Exposure:
     )
 
 
-def leftover(counts: pa.Table) -> pa.Table:
+def leftover(counts: pa.Table, long: pa.Table) -> pa.Table:
     """What an exchange without the template says, by group: `number`, `factor` on the account's probability.
 
     1 where the accounts are the campaign's alone. In a relay it is Bayes' rule: of the campaign's exchanges, a share
-    `UNSEEN` shows no template, and so does all of the others' traffic. Groups of which no exchange shows a template
-    (they were found by something else) cannot be told apart: 1.
+    `UNSEEN` shows no template, and so does all of the others' traffic. Where no exchange shows a template it is
+    `UNTOLD_SHARE` if conversations go on from account to account, and else 1: nothing says that there are others.
+
+    Parameters
+    ----------
+    counts, long
+        As `counted` and `lengths` give them.
     """
+    unlike = _distances(long)
     rows = counts.sort_by("number").to_pylist()
-    factors = []
-    for row in rows:
-        known = row["openings"] >= OPENINGS
-        share = row["own_openings"] / row["openings"] if known else row["own"] / max(row["exchanges"], 1)
-        if not row["own"] or share >= OWN_SHARE:
-            factors.append(1.0)
-            continue
-        campaign = min(row["own"] / row["exchanges"] / (1 - UNSEEN), 1.0)
-        factors.append(campaign * UNSEEN / (campaign * UNSEEN + 1 - campaign) if campaign < 1 else 1.0)
+    factors = [_factor(row, unlike.get(row["number"])) for row in rows]
     return pa.table(
         {"number": pa.array([r["number"] for r in rows], pa.int64()), "factor": pa.array(factors, pa.float64())}
     )
+
+
+def _factor(row: dict[str, int], distance: float | None) -> float:
+    if not row["own"]:
+        return UNTOLD_SHARE if row["carried"] else 1.0
+    if row["openings"] >= OPENINGS:
+        share = min(row["own_openings"] / row["openings"], row["own_told"] / max(row["told"], 1))
+    else:
+        share = row["own"] / row["exchanges"]
+    if share >= OWN_SHARE or (distance is not None and distance < AS_LONG):
+        return 1.0
+    campaign = min(row["own"] / row["exchanges"] / (1 - UNSEEN), 1.0)
+    return campaign * UNSEEN / (campaign * UNSEEN + 1 - campaign) if campaign < 1 else 1.0
+
+
+def _distances(long: pa.Table) -> dict[int, float]:
+    """How unlike in length prompts are that show the template and that do not, by group (two-sample Kolmogorov-Smirnov
+    distance); without groups of which too few are known."""
+    ordered = long.sort_by([("number", "ascending"), ("prompt_chars", "ascending")])
+    number, own, others = (ordered[name].to_numpy() for name in ("number", "own", "others"))
+    found = {}
+    for one in np.unique(number).tolist():
+        here = number == one
+        with_it, without = np.cumsum(own[here]), np.cumsum(others[here])
+        if min(with_it[-1], without[-1]) >= LENGTHS:
+            found[one] = float(np.abs(with_it / with_it[-1] - without / without[-1]).max())
+    return found
 
 
 def exchanges(work: ir.Table, left: ir.Table) -> ir.Table:

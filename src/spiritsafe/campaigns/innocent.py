@@ -51,7 +51,14 @@ def with_innocent(groups: Sequence[Group], facts: Sequence[GroupFacts], work: Se
 
 def _innocent(group: Group, facts: GroupFacts, own: OwnWork | None) -> tuple[str, ...]:
     told = []
-    if own is not None and any(member.role == RELAY for member in group.members):
+    relay = all(member.role == RELAY for member in group.members)
+    if relay and own is None:
+        told.append(
+            "Conversations go on from one of these accounts to another, as those of a relay's users do, and no "
+            "exchange shows a template: which of their exchanges are the campaign's cannot be told, "
+            "and none is said to be."
+        )
+    if relay and own is not None:
         others = own.exchanges - own.own
         told.append(
             f"These accounts may carry other people's traffic: {others:,} of their {own.exchanges:,} exchanges do not "
