@@ -2,8 +2,8 @@
 
 An exchange is the campaign's own when it is an instance of the group's template, or stands in a conversation with one.
 Whether the rest is other people's shows in two things. Of a campaign that has its accounts to itself nearly all work
-shows its template, unless it rewords its prompts; and prompts that are reworded are as long as those that are not, which
-other people's are not. Comes from judged groups and `campaigns.extension`; `pipeline` writes `exchanges.parquet`.
+shows its template, unless it rewords its prompts; and prompts that are reworded are as long as those that are not,
+which other people's are not. Comes from judged groups and `campaigns.extension`; `pipeline` writes `exchanges.parquet`.
 """
 
 from __future__ import annotations
