@@ -173,9 +173,9 @@ def find_campaigns(
         )
         intake = take_in(source, engine, task, workers=settings.workers, until_us=until_us, progress=tell)
         intake, beside = as_actors(intake, beside, engine, settings.actors)
-        seen = _look(intake, beside, engine, tell, seed=settings.seed)
+        seen = _look(intake, beside, engine, tell, settings)
         tell("judge", 0, 1)
-        groups = _judge(seen, engine, first_us=intake.first_us)
+        groups = _judge(seen, engine, first_us=intake.first_us, looks=settings.looks)
         groups, evidence = _lead_back(groups, seen, engine)
         work, left, own = _own_work(groups, seen, engine)
         groups = with_own_work(with_roles(groups, left), own, first_us=intake.first_us)
@@ -219,7 +219,7 @@ class _Seen:
     least: Ints
 
 
-def _look(intake: Intake, beside: Beside, engine: Engine, tell: Progress, *, seed: int) -> _Seen:
+def _look(intake: Intake, beside: Beside, engine: Engine, tell: Progress, settings: Settings) -> _Seen:
     """Signals -> links -> groups, and how their accounts act beside one another."""
     accounts = None if beside.accounts is None else engine.table(beside.accounts, "accounts")
     tell("signals", 0, 1)
@@ -240,7 +240,8 @@ def _look(intake: Intake, beside: Beside, engine: Engine, tell: Progress, *, see
     window = Window(intake.first_us // 1_000_000, intake.last_us // 1_000_000)
     suspended_s = None if beside.account_events is None else first_suspensions(beside.account_events, log)
     out = releases(engine.arrow(first_uses(requests)), log.signals["first_s"], log.signals["last_s"], window)
-    found = search(intake.requests, signals, Scene(log, holdings, window, suspended_s, out, seed), engine)
+    scene = Scene(log, holdings, window, suspended_s, out, settings.seed, settings.looks)
+    found = search(intake.requests, signals, scene, engine)
     return _Seen(requests, table, log, found.facts, found.instances, found.least)
 
 
@@ -257,7 +258,7 @@ def _attested(
     return campaign_attested.attested(signals, attestations, counts)
 
 
-def _judge(seen: _Seen, engine: Engine, *, first_us: int) -> list[Group]:
+def _judge(seen: _Seen, engine: Engine, *, first_us: int, looks: int) -> list[Group]:
     """A verdict with its reasons for every group; campaigns first, larger groups first."""
     placed = {"account": pa.array([int(a) for f in seen.facts for a in f.accounts], pa.int64())}
     placed["number"] = pa.array([n for n, f in enumerate(seen.facts) for _ in f.accounts], pa.int64())
@@ -265,7 +266,7 @@ def _judge(seen: _Seen, engine: Engine, *, first_us: int) -> list[Group]:
     busy = engine.arrow(campaign_events.activity(seen.requests, members, first_s=first_us // 1_000_000))
     asked = engine.arrow(campaign_events.prompts(seen.requests, members))
     activities = activities_of(busy, asked, groups=len(seen.facts))
-    stated = significances(seen.facts)
+    stated = significances(seen.facts, looks=looks)
     return [judge(facts, seen.log, one, sure) for facts, one, sure in zip(seen.facts, activities, stated, strict=True)]
 
 

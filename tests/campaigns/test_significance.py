@@ -1,6 +1,8 @@
 """A group found by its links is always significant on them. What is tested must not have been searched."""
 
 import numpy as np
+import pytest
+from scipy.stats import norm
 
 from spiritsafe.campaigns.conduct import Conduct
 from spiritsafe.campaigns.facts import GroupFacts
@@ -95,6 +97,34 @@ def test_with_many_groups_one_small_p_value_is_not_enough():
     assert every[0].p_value is not None
     assert every[0].p_value < 0.01
     assert not significant(every[0])
+
+
+def test_many_looks_at_a_growing_log_share_the_level_of_one():
+    (once,) = significances([group(timing=0.0004)])
+    (daily,) = significances([group(timing=0.0004)], looks=30)
+    assert daily.p_value == once.p_value == pytest.approx(0.001)
+    assert once.q_value == pytest.approx(0.001)
+    assert daily.q_value == pytest.approx(0.03)
+    assert significant(once)
+    assert not significant(daily)
+    assert "30 looks" in daily.statement
+    assert "look" not in once.statement
+    (surely,) = significances([group(timing=1.0)], looks=30)
+    assert surely.q_value == 1.0
+
+
+def test_looked_at_every_day_strangers_are_named_too_often_unless_the_looks_share_the_level():
+    """Ten groups of strangers in each of 400 logs, tested on all days so far, on each of 14 days: their p-values follow
+    one another. At the level of one look more logs than it allows have a group that is named some day."""
+    random = np.random.default_rng(5)
+    named = {1: 0, 14: 0}
+    for _ in range(400):
+        so_far = np.cumsum(random.standard_normal((14, 10)), axis=0) / np.sqrt(np.arange(1, 15))[:, None]
+        days = [[group(timing=float(p)) for p in SHARES[EvidenceKind.TIMING] * norm.sf(day)] for day in so_far]
+        for looks in named:
+            named[looks] += any(significant(one) for day in days for one in significances(day, looks=looks))
+    assert named[1] > 12
+    assert named[14] <= 4
 
 
 def test_false_groups_are_rare_among_those_named():

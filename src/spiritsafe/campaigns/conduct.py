@@ -147,7 +147,8 @@ class Scene:
     """What every group of a scan is looked at against.
 
     `suspended_s` has shape (accounts,): when each was first suspended, in epoch seconds, NaN for never; None where
-    nobody can say. `releases` are the models that came out. `seed` is that of the draws.
+    nobody can say. `releases` are the models that came out. `seed` is that of the draws, `looks` how many times the log
+    is to be scanned as it grows.
     """
 
     log: Log
@@ -156,6 +157,7 @@ class Scene:
     suspended_s: Floats | None
     releases: Releases
     seed: int
+    looks: int = 1
 
     @property
     def created_s(self) -> Floats:

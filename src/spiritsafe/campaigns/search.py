@@ -80,7 +80,7 @@ def search(sketches: ir.Table, signals: ir.Table, scene: Scene, engine: Engine) 
     found = engine.keep(events.template_requests(sketches, words), "template-requests")
     instances = engine.keep(number_accounts(found, signals), "instances")
     users, least = instances_of(facts, engine.arrow(events.template_users(instances)))
-    joins = candidates(facts, significances(facts), users, scene)
+    joins = candidates(facts, significances(facts, looks=scene.looks), users, scene)
     if joins:
         accounts = _accounts(list(joins.values()), engine, "candidates")
         more = watched.and_of(*(engine.arrow(read(requests, accounts)) for read in (events.acts, events.asked)))

@@ -80,8 +80,16 @@ def made_tests(facts: GroupFacts) -> tuple[Tested, ...]:
     return tuple(Tested(kind, min(min(found) * len(found), 1.0)) for kind, found in made.items() if found)
 
 
-def significances(every: Sequence[GroupFacts]) -> list[Significance]:
+def significances(every: Sequence[GroupFacts], *, looks: int = 1) -> list[Significance]:
     """How significant each group is, all of them tested together.
+
+    Parameters
+    ----------
+    every
+        Groups with their conduct.
+    looks
+        How many times the log is to be scanned as it grows. Each look has its share of the level (Bonferroni): of what
+        is named at any of them no larger a share is false, on average, than of one look alone, however alike they are.
 
     Of a group's tests the smallest p-value over its share of the level (weighted Bonferroni, Genovese, Roeder &
     Wasserman 2006, doi:10.1093/biomet/93.3.509), then Benjamini & Hochberg (1995) over the groups that could be tested.
@@ -90,9 +98,9 @@ def significances(every: Sequence[GroupFacts]) -> list[Significance]:
     combined = np.array([min(map(_spent, made), default=np.nan) for made in tests])
     tested = ~np.isnan(combined)
     adjusted = np.full(len(every), np.nan)
-    adjusted[tested] = benjamini_hochberg(combined[tested])
+    adjusted[tested] = np.minimum(benjamini_hochberg(combined[tested]) * looks, 1.0)
     return [
-        _stated(made, float(p), float(q), int(tested.sum())) if made else _untested(one)
+        _stated(made, float(p), float(q), groups=int(tested.sum()), looks=looks) if made else _untested(one)
         for one, made, p, q in zip(every, tests, combined, adjusted, strict=True)
     ]
 
@@ -115,17 +123,18 @@ def _untested(facts: GroupFacts) -> Significance:
     )
 
 
-def _stated(made: tuple[Tested, ...], p_value: float, q_value: float, groups: int) -> Significance:
+def _stated(made: tuple[Tested, ...], p_value: float, q_value: float, *, groups: int, looks: int) -> Significance:
     best = min(made, key=_spent)
     kinds = ", ".join(test.kind.value for test in made)
+    together = f"{groups} groups" if looks == 1 else f"{groups} groups and {looks} looks"
     return Significance(
-        method=f"weighted Bonferroni over {len(made)} tests ({kinds}); Benjamini-Hochberg over {groups} groups",
+        method=f"weighted Bonferroni over {len(made)} tests ({kinds}); Benjamini-Hochberg over {together}",
         null=_NULLS[best.kind],
         p_value=p_value,
         q_value=q_value,
         statement=(
             f"Tested on evidence that did not find it. If {_NULLS[best.kind]}, a group stands out as much with "
-            f"probability {_small(p_value)}; with {groups} groups tested at once, q = {_small(q_value)}."
+            f"probability {_small(p_value)}; with {together} tested at once, q = {_small(q_value)}."
         ),
     )
 

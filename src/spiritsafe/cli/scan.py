@@ -67,6 +67,11 @@ class MomentType(click.ParamType):  # type: ignore[type-arg]
     help="Whose groups are looked for. An organisation stands for all its accounts, so that shells are seen side by "
     "side; of end users only what they ask and when is known, and they are never accused.",
 )
+@click.option(
+    "--looks",
+    type=click.IntRange(1, 1_000),
+    help="How many times you scan this log as it grows, say every day for a month: 30. They share the error of one.",
+)
 @click.option("--pseudonymise", is_flag=True, help="Replace account ids, addresses and other names by pseudonyms.")
 @click.option("--engine", type=click.Choice(["duckdb", "spark"]), help="Where tables are computed.")
 @click.option("--workers", type=click.IntRange(1), help="Processes that read and sketch.")
@@ -78,6 +83,7 @@ def scan(
     until_us: int | None,
     injected: str | None,
     actors: str | None,
+    looks: int | None,
     pseudonymise: bool,
     engine: str | None,
     workers: int | None,
@@ -108,8 +114,8 @@ def scan(
     from spiritsafe.pipeline import ASK_INJECT, find_campaigns
     from spiritsafe.settings import load_settings
 
-    flags = {"engine": engine, "workers": workers, "pseudonymise": pseudonymise or None, "actors": actors}
-    settings = load_settings({**flags, "timezone": given.pop("timezone")})
+    flags = {"engine": engine, "workers": workers, "pseudonymise": pseudonymise or None}
+    settings = load_settings({**flags, "actors": actors, "looks": looks, "timezone": given.pop("timezone")})
     check_folder(Path(out), kind="scan", inputs=[one for one in (given["map_path"], injected) if one is not None])
     tables = {name: given.pop(name) for name in ("accounts", "account_events", "attestations", "known")}
     limit = _detection_limit(injected) if injected else ASK_INJECT

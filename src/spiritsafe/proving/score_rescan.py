@@ -36,7 +36,7 @@ def scanner(world: Path, scan: Path, *, scratch: Path | None = None) -> ScanUnti
         A composed world.
     scan
         A scan of it by this version: of the whole log, under the names as given. The rescans read the tables that
-        it read, with its seed and engine; from the end of the log on the answer is its own.
+        it read, with its seed, engine, actors and looks; from the end of the log on the answer is its own.
     scratch
         Where the rescans lie while they are read; by default the folder for temporary files in the settings.
 
@@ -55,7 +55,8 @@ def scanner(world: Path, scan: Path, *, scratch: Path | None = None) -> ScanUnti
     run = _run_of(scan)
     beside: dict[str, Any] = _same_files(world, scan, run)
     end_us = _whole_log(world, scan, run)
-    settings = load_settings({"seed": run.seed, "engine": run.engine, "pseudonymise": False})
+    alike = {name: run.settings.get(name) for name in ("actors", "looks")}
+    settings = load_settings({"seed": run.seed, "engine": run.engine, "pseudonymise": False, **alike})
     scratch = scratch or settings.temp_dir
 
     def accused(found: Path) -> set[str]:

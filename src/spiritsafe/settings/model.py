@@ -94,6 +94,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Literal["account", "organization", "end_user"],
         _about("Whose groups are looked for: accounts, organisations with all their accounts, or accounts' end users."),
     ] = "account"
+    looks: Annotated[
+        int,
+        Meta(ge=1, le=1_000),
+        _about("How many times this log is to be scanned as it grows: they share the false-discovery rate of one."),
+    ] = 1
     pseudonymise: Annotated[bool, _about("Replace identities by keyed pseudonyms in what `scan` writes.")] = False
     vault_columns: Annotated[
         tuple[Literal[
