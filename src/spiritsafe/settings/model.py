@@ -97,7 +97,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     looks: Annotated[
         int,
         Meta(ge=1, le=1_000),
-        _about("How many times this log is to be scanned as it grows: they share the false-discovery rate of one."),
+        _about(
+            "How many times this log is to be scanned as it grows: they share the false-discovery rate of one.",
+            unit="scans",
+        ),
     ] = 1
     pseudonymise: Annotated[bool, _about("Replace identities by keyed pseudonyms in what `scan` writes.")] = False
     vault_columns: Annotated[
