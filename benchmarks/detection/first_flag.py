@@ -11,20 +11,17 @@ import argparse
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import numpy as np
 import pyarrow.parquet as pq
 
 from benchmarks._page import frame, table
-from benchmarks.detection.scan import shared
+from benchmarks.detection.scan import compose, scan
 from spiritsafe.campaigns.model import Group
-from spiritsafe.pipeline import find_campaigns
-from spiritsafe.proving.recipes import adjusted, preset
 from spiritsafe.proving.score_exchanges import first_flags
 from spiritsafe.proving.score_rescan import scanner
-from spiritsafe.proving.world import compose_world
 from spiritsafe.settings import load_settings
 
 if TYPE_CHECKING:
@@ -58,26 +55,11 @@ three requests of an account; campaigns that begin with the log wait for both.
 """
 
 
-def composed(out: Path, *, quick: bool) -> None:
-    prompts, traffic, network = shared("prompts"), shared("traffic"), shared("net")
-    recipe = preset("demo") if quick else adjusted(preset("floor-test"), accounts=ACCOUNTS)
-    compose_world(
-        recipe,
-        out,
-        seed=SEED,
-        prompts=[] if prompts is None else [prompts],
-        traffic=None if traffic is None else traffic / "servegen_client_rates.parquet",
-        network=None if network is None else network / "asn_ipv4.parquet",
-    )
-
-
 def measured(work: Path, *, quick: bool) -> tuple[tuple[FirstFlag, ...], dict[str, int], dict[str, float]]:
     """First flags, each campaign's stealth, and the share of it that was served before it could be seen."""
     world, out = work / "world", work / "found"
-    composed(world, quick=quick)
-    sides: dict[str, Any] = {name: world / f"{name}.parquet" for name in ("accounts", "account_events", "attestations")}
-    settings = load_settings({"home": work / "home"})
-    find_campaigns(world / "requests.parquet", out=out, settings=settings, **sides)
+    compose("demo" if quick else "floor-test", SEED, world, accounts=None if quick else ACCOUNTS)
+    scan(world, out, settings=load_settings({"home": work / "home"}))
     flags = first_flags(world, scanner(world, out, scratch=work))
     truth = pq.read_table(world / "truth/accounts.parquet").to_pylist()
     stealth = {row["campaign_id"]: row["stealth"] for row in truth if row["campaign_id"]}

@@ -14,14 +14,13 @@ import tempfile
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from benchmarks._page import frame, table
-from benchmarks.detection.scan import compose
-from spiritsafe.pipeline import find_campaigns
+from benchmarks.detection.scan import compose, scan
 from spiritsafe.proving.score_rescan import scanner
 from spiritsafe.settings import load_settings
 
@@ -69,8 +68,8 @@ class Looks:
     shared: int
     innocents: int
     guilty: int
-    accused_innocents: tuple[frozenset[str], ...]
-    accused_guilty: tuple[frozenset[str], ...]
+    accused_innocents: list[set[str]]
+    accused_guilty: list[set[str]]
 
 
 def looked_at(preset: str, seed: int) -> list[Looks]:
@@ -83,26 +82,19 @@ def looked_at(preset: str, seed: int) -> list[Looks]:
         days_us = range(first_us + DAY_US, last_us + DAY_US + 1, DAY_US)
         truth = pq.read_table(world / "truth/accounts.parquet", columns=["account_id", "campaign_id"]).to_pylist()
         guilty = {row["account_id"] for row in truth if row["campaign_id"]}
-        return [
-            Looks(
-                f"`{preset}` {seed}",
-                shared,
-                len(truth) - len(guilty),
-                len(guilty),
-                tuple(frozenset(accused - guilty) for accused in looks),
-                tuple(frozenset(accused & guilty) for accused in looks),
-            )
-            for shared in (1, len(days_us))
-            for looks in [accused_by_day(world, found, days_us, shared=shared)]
-        ]
+        looks = []
+        for shared in (1, len(days_us)):
+            days = accused_by_day(world, found, days_us, shared=shared)
+            innocents, campaigns = [day - guilty for day in days], [day & guilty for day in days]
+            sizes = len(truth) - len(guilty), len(guilty)
+            looks.append(Looks(f"`{preset}` {seed}", shared, *sizes, innocents, campaigns))
+        return looks
 
 
 def accused_by_day(world: Path, found: Path, days_us: range, *, shared: int) -> list[set[str]]:
     """Who is accused at the end of each day."""
     shutil.rmtree(found, ignore_errors=True)
-    sides: dict[str, Any] = {name: world / f"{name}.parquet" for name in ("accounts", "account_events", "attestations")}
-    settings = load_settings({"home": world.parent / "home", "looks": shared})
-    find_campaigns(world / "requests.parquet", out=found, settings=settings, **sides)
+    scan(world, found, settings=load_settings({"home": world.parent / "home", "looks": shared}))
     scan_until = scanner(world, found, scratch=world.parent)
     return [scan_until(until_us) for until_us in days_us]
 
@@ -115,10 +107,10 @@ def page_of(every: Sequence[Looks]) -> str:
             one.shared,
             f"{one.innocents:,}",
             len(one.accused_innocents[-1]),
-            len(frozenset().union(*one.accused_innocents)),
+            len(set().union(*one.accused_innocents)),
             f"{one.guilty:,}",
             len(one.accused_guilty[-1]),
-            len(frozenset().union(*one.accused_guilty)),
+            len(set().union(*one.accused_guilty)),
         ]
         for one in every
     ]

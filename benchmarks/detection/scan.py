@@ -14,7 +14,7 @@ import sys
 import tempfile
 from collections import defaultdict
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -38,6 +38,9 @@ from spiritsafe.settings import load_settings
 from spiritsafe.signals import account_signals, installed_tactics
 from spiritsafe.signals.batch import number_accounts
 from spiritsafe.sketch.intake import take_in
+
+if TYPE_CHECKING:
+    from spiritsafe.settings import Settings
 
 PAGE: Final = Path(__file__).with_suffix(".md")
 FLOOR_SEEDS: Final = (1301, 1302, 1303)
@@ -85,11 +88,12 @@ def compose(preset: str, seed: int, out: Path, *, scale: float = 1.0, accounts: 
     )
 
 
-def scan(world: Path, out: Path) -> None:
+def scan(world: Path, out: Path, *, settings: Settings | None = None) -> None:
     """What a user's scan does."""
     find_campaigns(
         world / "requests.parquet",
         out=out,
+        settings=settings,
         accounts=world / "accounts.parquet",
         account_events=world / "account_events.parquet",
         attestations=world / "attestations.parquet",

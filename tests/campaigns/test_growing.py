@@ -288,6 +288,12 @@ LONGER = [(40, 10, 90), (60, 10, 0), (80, 10, 0)]
             None,
             id="a relay whose others' conversations are long",
         ),
+        pytest.param(
+            {"own": 300, "openings": 100, "own_openings": 95, "told": 0, "own_told": 0},
+            LONGER,
+            1.0,
+            id="their own accounts, turns known and conversations not",
+        ),
         pytest.param({"own": 900, "openings": 5}, LONGER, 1.0, id="conversations unknown, nearly all templated"),
         pytest.param({"own": 200, "openings": 5}, LONGER, None, id="conversations unknown, a fifth templated"),
         pytest.param({"own": 0, "openings": 100}, [], 1.0, id="no template seen"),

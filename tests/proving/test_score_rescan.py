@@ -102,6 +102,21 @@ def test_a_rescan_reads_the_tables_that_the_scan_read_and_no_others(scanned, mon
     assert tables == {"requests": world / "requests.parquet", "accounts": world / "accounts.parquet"}
 
 
+def test_a_rescan_looks_for_whom_and_as_often_as_the_scan_did(scanned, tmp_path, monkeypatch):
+    world, found = scanned
+    settings = json.loads((found / "run.json").read_bytes())["settings"]
+    own = altered(found, tmp_path / "own", settings=settings | {"looks": 7, "actors": "organization"})
+    given: list[Any] = []
+
+    def watch(*_: Any, out: Path, settings: Any, **__: Any) -> None:
+        given.append(settings)
+        shutil.copytree(found, out)
+
+    monkeypatch.setattr(pipeline, "find_campaigns", watch)
+    scanner(world, own)(START_US + DAY_US)
+    assert [(one.looks, one.actors) for one in given] == [(7, "organization")]
+
+
 def test_at_the_end_of_the_log_the_scan_itself_is_the_answer(scanned, tmp_path, monkeypatch):
     world, found = scanned
     own = shutil.copytree(found, tmp_path / "own")

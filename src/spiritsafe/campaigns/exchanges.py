@@ -212,14 +212,19 @@ def leftover(counts: pa.Table, long: pa.Table) -> pa.Table:
 def _factor(row: dict[str, int], distance: float | None) -> float:
     if not row["own"]:
         return UNTOLD_SHARE if row["carried"] else 1.0
-    if row["openings"] >= OPENINGS:
-        share = min(row["own_openings"] / row["openings"], row["own_told"] / max(row["told"], 1))
-    else:
-        share = row["own"] / row["exchanges"]
-    if share >= OWN_SHARE or (distance is not None and distance < AS_LONG):
+    if _own_share(row) >= OWN_SHARE or (distance is not None and distance < AS_LONG):
         return 1.0
     campaign = min(row["own"] / row["exchanges"] / (1 - UNSEEN), 1.0)
     return campaign * UNSEEN / (campaign * UNSEEN + 1 - campaign) if campaign < 1 else 1.0
+
+
+def _own_share(row: dict[str, int]) -> float:
+    """How much is the campaign's own: of openings or of what stands in conversations, whichever is less."""
+    if row["openings"] < OPENINGS:
+        return row["own"] / row["exchanges"]
+    of_openings = row["own_openings"] / row["openings"]
+    # A log may say which turn it is and not of which conversation.
+    return min(of_openings, row["own_told"] / row["told"]) if row["told"] >= OPENINGS else of_openings
 
 
 def _distances(long: pa.Table) -> dict[int, float]:
