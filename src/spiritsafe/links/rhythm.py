@@ -45,6 +45,10 @@ DAYS_MINIMUM: Final = 3
 EXPECTED_MINIMUM: Final = 2.0
 """Meetings that chance must give before anything is said: below, one meeting would decide."""
 
+SPARSE: Final = 4
+CELLS: Final = 1 << 17
+"""How meetings are counted: where bins are four times the exchanges by putting these in order, so many at once."""
+
 CORE: Final = 64
 """So many accounts, evenly chosen, stand for a larger group; every account is then held against them."""
 
@@ -241,7 +245,7 @@ def _moved(grids: Sequence[_Grid], members: int, days: int, draws: int, random: 
     shift_s = random.integers(0, days, (draws, members)) * DAY_S + random.integers(
         -JITTER_S, JITTER_S, (draws, members)
     )
-    return np.array([[grid.met(one // grid.lag_s) for one in shift_s] for grid in grids])
+    return np.array([grid.met_when_moved(shift_s // grid.lag_s) for grid in grids])
 
 
 def _each(
@@ -298,3 +302,23 @@ class _Grid:
         together = np.bincount((self.bin + shift[self.member]) % self.bins, minlength=self.bins)
         # An account's meetings with itself do not change when it moves as a whole.
         return (float(together @ together) - self.alone) / 2
+
+    def met_when_moved(self, shifts: Ints) -> Floats:
+        """`met` for each of several moves, shape (moves, members). Shape (moves,).
+
+        Where there are many more bins than exchanges, these are put in order instead of counted into bins.
+        """
+        if self.bins < SPARSE * len(self.bin):
+            return np.array([self.met(one) for one in shifts])
+        found = np.empty(len(shifts))
+        at_once = max(1, CELLS // max(len(self.bin), 1))
+        for begin in range(0, len(shifts), at_once):
+            some = (self.bin + shifts[begin : begin + at_once, self.member]) % self.bins
+            some = np.sort(some.astype(np.uint16 if self.bins <= 1 << 16 else np.int64), axis=1)
+            begins = np.ones(some.shape, dtype=np.bool_)
+            np.not_equal(some[:, 1:], some[:, :-1], out=begins[:, 1:])
+            place = np.flatnonzero(begins)
+            together = np.diff(place, append=some.size)
+            rows = np.searchsorted(place, np.arange(len(some)) * some.shape[1])
+            found[begin : begin + at_once] = np.add.reduceat(np.square(together), rows)
+        return (found - self.alone) / 2

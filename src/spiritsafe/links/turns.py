@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Floats = NDArray[np.float64]
     Bools = NDArray[np.bool_]
+    Places = NDArray[np.int16 | np.int32]
 
 TURNS_SHARE: Final = 0.4
 """Who sends at random sends exactly once between two requests of another in a quarter of the cases, if both send as
@@ -103,14 +104,12 @@ def turns(lines: Timelines, window: Window, *, seed: int, strangers: Timelines |
         shift_s += random.integers(-JITTER_S, JITTER_S, lines.members)
         return window.begin_s + (at_s + shift_s[core][member] - window.begin_s) % (window.days * DAY_S)
 
-    stretch = at_s // TOGETHER_S
-    in_stretch = np.lexsort((at_s, stretch))
+    stretch = at_s // TOGETHER_S - at_s[0] // TOGETHER_S
 
     def mixed() -> Ints:
         # The times of each two hours go to its exchanges in another order.
-        drawn = np.lexsort((random.random(len(at_s)), stretch))
         times = np.empty_like(at_s)
-        times[drawn] = at_s[in_stretch]
+        times[np.argsort(stretch + random.random(len(at_s)))] = at_s
         return times
 
     tests = [_compare(seen.taken, member, len(core), draw) for draw in (moved, mixed)]
@@ -148,30 +147,38 @@ class _Turns:
         who = member[np.argsort(at_s, kind="stable")]
         before = _before(who, members)
         first, last = _active(who, members)
-        place = np.argsort(who, kind="stable")
+        place = np.argsort(who.astype(before.dtype), kind="stable")
         follows = who[place][1:] == who[place][:-1]
         start, end = place[:-1][follows], place[1:][follows]
-        counts = (first[None, :] < start[:, None]) & (last[None, :] > end[:, None])
-        counts[np.arange(len(start)), who[start]] = False
-        once = (before[end] - before[start]) == 1
-        cases = int(counts.sum())
-        return cls(float((once & counts).sum()) / max(cases, 1), cases)
+        counts = first[:, None] < start.astype(first.dtype)
+        counts &= last[:, None] > end.astype(last.dtype)
+        counts[who[start], np.arange(len(start))] = False
+        once = before.take(end, axis=1) - before.take(start, axis=1) == 1
+        cases = int(np.count_nonzero(counts))
+        return cls(float(np.count_nonzero(once & counts)) / max(cases, 1), cases)
 
 
-def _before(who: Ints, members: int) -> NDArray[np.int32]:
-    """How many exchanges each account has before each place, and at the end. Shape (exchanges + 1, members)."""
-    before = np.zeros((len(who) + 1, members), dtype=np.int32)
-    before[np.arange(1, len(who) + 1), who] = 1
-    counted: NDArray[np.int32] = before.cumsum(axis=0, dtype=np.int32)
-    return counted
+def _before(who: Ints, members: int) -> Places:
+    """How many exchanges each account has before each place, and at the end. Shape (members, exchanges + 1)."""
+    before = np.zeros((members, len(who) + 1), dtype=_place_type(len(who)))
+    before[who, np.arange(1, len(who) + 1)] = 1
+    np.add.accumulate(before, axis=1, out=before)
+    return before
 
 
-def _active(who: Ints, members: int) -> tuple[Ints, Ints]:
+def _active(who: Ints, members: int) -> tuple[Places, Places]:
     """The first and last place of each account; nowhere for who sent nothing. Both have shape (members,)."""
-    first, last = np.full(members, len(who)), np.full(members, -1)
-    np.minimum.at(first, who, np.arange(len(who)))
-    np.maximum.at(last, who, np.arange(len(who)))
+    kind = _place_type(len(who))
+    first, last = np.full(members, len(who), dtype=kind), np.full(members, -1, dtype=kind)
+    place = np.arange(len(who), dtype=kind)
+    last[who] = place  # of several the last stays
+    first[who[::-1]] = place[::-1]
     return first, last
+
+
+def _place_type(exchanges: int) -> type[np.int16 | np.int32]:
+    """Numbers as small as they may be: a test of turns is bound by the memory that it goes through."""
+    return np.int16 if exchanges < 1 << 15 else np.int32
 
 
 def _compare(taken: float, member: Ints, members: int, draw: Callable[[], Ints]) -> tuple[float, float]:
@@ -215,10 +222,10 @@ def _with_core(lines: Timelines, places: Ints, member: Ints, at_s: Ints, core: i
     who, at = lines.member[order], np.searchsorted(at_s, lines.at_s[order])
     follows = (who[1:] == who[:-1]) & (at[1:] < len(at_s))
     who, start, end = who[1:][follows], at[:-1][follows], at[1:][follows]
-    counts = (first[None, :] < start[:, None]) & (last[None, :] >= end[:, None])
-    counts[np.arange(len(who)), np.maximum(places[who], 0)] &= places[who] < 0
-    once = counts & (before[end] - before[start] == 1)
-    cases = np.bincount(who, weights=counts.sum(axis=1), minlength=lines.members)
-    taken = np.bincount(who, weights=once.sum(axis=1), minlength=lines.members)
+    counts = (first[:, None] < start) & (last[:, None] >= end)
+    counts[np.maximum(places[who], 0), np.arange(len(who))] &= places[who] < 0
+    once = counts & (before.take(end, axis=1) - before.take(start, axis=1) == 1)
+    cases = np.bincount(who, weights=counts.sum(axis=0), minlength=lines.members)
+    taken = np.bincount(who, weights=once.sum(axis=0), minlength=lines.members)
     gaps = np.bincount(who, minlength=lines.members)
     return np.where(gaps >= GAPS_MINIMUM, taken / np.maximum(cases, 1), 0.0)
