@@ -3,7 +3,17 @@
 import numpy as np
 import pytest
 
-from spiritsafe.links.rhythm import DAY_S, LAGS_S, Strangers, Window, common_days, keeping_time, meetings
+from spiritsafe.links.rhythm import (
+    DAY_S,
+    LAGS_S,
+    Strangers,
+    Timelines,
+    Window,
+    _Grid,
+    common_days,
+    keeping_time,
+    meetings,
+)
 from spiritsafe.stats import uniform_check
 from tests.links.timelines import DAYS, WINDOW, bursts, dealt, lines, strangers
 
@@ -22,6 +32,16 @@ def test_meetings_are_those_of_the_slow_way():
     found = meetings(lines(times), WINDOW, seed=0)
     assert found is not None
     assert found.met.tolist() == [slow_meetings(times, lag) for lag in LAGS_S]
+
+
+@pytest.mark.parametrize("lag_s", LAGS_S)
+@pytest.mark.parametrize("exchanges", [0, 1, 40, 3_000])
+def test_meetings_of_moved_accounts_are_those_of_each_move_by_itself(lag_s, exchanges):
+    random = np.random.default_rng(exchanges)
+    at_s = WINDOW.begin_s + np.sort(random.integers(0, DAYS * DAY_S, exchanges)) // 300 * 300
+    grid = _Grid.of(Timelines(random.integers(0, 7, exchanges), at_s, 7), WINDOW, lag_s)
+    shifts = random.integers(-grid.bins, grid.bins, (60, 7))
+    assert grid.met_when_moved(shifts).tolist() == [grid.met(one) for one in shifts]
 
 
 def test_one_queue_dealt_out_over_accounts_keeps_one_rhythm():

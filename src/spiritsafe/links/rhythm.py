@@ -308,7 +308,7 @@ class _Grid:
 
         Where there are many more bins than exchanges, these are put in order instead of counted into bins.
         """
-        if self.bins < SPARSE * len(self.bin):
+        if not len(self.bin) or self.bins < SPARSE * len(self.bin):
             return np.array([self.met(one) for one in shifts])
         found = np.empty(len(shifts))
         at_once = max(1, CELLS // max(len(self.bin), 1))

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     Ints = NDArray[np.int64]
     Floats = NDArray[np.float64]
-    Bools = NDArray[np.bool_]
     Places = NDArray[np.int16 | np.int32]
 
 TURNS_SHARE: Final = 0.4
