@@ -18,7 +18,7 @@ from spiritsafe.errors import EnvironmentFault, UsageError
 from spiritsafe.files import SCHEMA_KEY, SpaceError, scratch_folder, write_parquet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     import ibis.expr.types as ir
     import pyarrow as pa
@@ -99,6 +99,14 @@ class Engine:
         path = self._work / f"{next(self._numbers):03d}-{name}"
         self._write(expression, path)
         return self.read(path)
+
+    def keep_all(self, expressions: Iterable[ir.Table], name: str) -> ir.Table:
+        """As `keep`, of several expressions one after the other: the rows of all, in the memory of one."""
+        paths = []
+        for expression in expressions:
+            paths.append(self._work / f"{next(self._numbers):03d}-{name}")
+            self._write(expression, paths[-1])
+        return self.read(*paths)
 
     def _write(self, expression: ir.Table, path: Path) -> None:
         raise NotImplementedError

@@ -218,6 +218,14 @@ def _beginning(rows: ir.Table) -> ir.Table:
     return rows.mutate(begins=rows.conversation_id.isnull() | (rows.time == first))
 
 
+def in_parts(sketches: ir.Table, parts: int) -> list[ir.Table]:
+    """The rows of a log in so many parts of whole accounts."""
+    if parts == 1:
+        return [sketches]
+    part = (sketches.account_id.hash() % parts + parts) % parts  # which part is the engine's affair, and no matter
+    return [sketches.filter(part == number) for number in range(parts)]
+
+
 def template_requests(sketches: ir.Table, templates: ir.Table) -> ir.Table:
     """Requests in which phrases of a group's template are: `number`, `account_id`, `event_id`, `hits` (how many).
 

@@ -7,7 +7,7 @@ to `campaigns.verdicts`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
@@ -39,6 +39,10 @@ if TYPE_CHECKING:
     from spiritsafe.campaigns.facts import GroupFacts
     from spiritsafe.campaigns.tying import Found
     from spiritsafe.engine import Engine
+
+
+ROWS_AT_ONCE: Final = 2_000_000
+"""Templates are looked for in so many requests at once: in ten million it took more than the 3 GiB that DuckDB has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,8 @@ def search(sketches: ir.Table, signals: ir.Table, scene: Scene, engine: Engine) 
     watched = Watched(acts, asked, Outsiders.of(asked.of(outside)), usual, theirs)
     facts = with_conduct(facts, watched, scene)
     words = engine.table(templates(facts), "templates")
-    found = engine.keep(events.template_requests(sketches, words), "template-requests")
+    parts = events.in_parts(sketches, 1 + int(log.signals["exchanges"].sum()) // ROWS_AT_ONCE)
+    found = engine.keep_all([events.template_requests(part, words) for part in parts], "template-requests")
     instances = engine.keep(number_accounts(found, signals), "instances")
     users, least = instances_of(facts, engine.arrow(events.template_users(instances)))
     joins = candidates(facts, significances(facts, looks=scene.looks), users, scene)
