@@ -45,7 +45,9 @@ _SETS_AT_ONCE: Final = 8_192
 
 
 def common_phrases(requests: ir.Table, signals: ir.Table) -> ir.Table:
-    """Who has said which common phrase: `account`, `phrase`.
+    """Who has said which common phrase: `account`, `word` (the phrase's number among the common ones).
+
+    Numbers of 32 bits: a log of ten million requests has tens of millions of these pairs.
 
     Parameters
     ----------
@@ -59,7 +61,10 @@ def common_phrases(requests: ir.Table, signals: ir.Table) -> ir.Table:
     said = requests.select("account", phrase=requests.phrases.unnest()).distinct()
     heard = said.group_by("phrase").agg(users=said.count()).cross_join(signals.agg(accounts=signals.count()))
     least = ibis.greatest(heard.accounts * COMMON_SHARE, float(COMMON_MINIMUM))
-    return said.semi_join(heard.filter(heard.users >= least), "phrase")
+    common = heard.filter(heard.users >= least)
+    common = common.select("phrase", word=ibis.row_number().over(order_by=common.phrase).cast("int32"))
+    pairs = said.inner_join(common, "phrase")
+    return pairs.select(account=pairs.account.cast("int32"), word=pairs.word)
 
 
 def audiences(habits: pa.Table, common: pa.Table, accounts: int) -> Ints:
@@ -82,40 +87,24 @@ def audiences(habits: pa.Table, common: pa.Table, accounts: int) -> Ints:
     if not len(phrases):
         return np.empty(0, dtype=np.int64)
     holders = _table(phrase, habits["account"].to_numpy(), (len(phrases), accounts))
-    heard, word = np.unique(common["phrase"].to_numpy(), return_inverse=True)
-    said = _table(common["account"].to_numpy(), word, (accounts, len(heard)))
+    word = common["word"].to_numpy()
+    said = _table(common["account"].to_numpy(), word, (accounts, int(word.max(initial=-1)) + 1))
     chosen = np.unique(np.linspace(0, accounts - 1, min(accounts, SAMPLE)).astype(np.int64))
     first, of_phrase = _alike(holders)
-    talk, of_talk = _talk(holders[first], said)
+    listeners = said[chosen].T.tocsr()
     # Who says nothing common talks alike as often as those who do.
     known = max(int((said[chosen].getnnz(axis=1) > 0).sum()), 1)
-    found = _spoken(talk, said[chosen], known)[of_talk][of_phrase]
+    found = _spoken(holders[first], said, listeners, known)[of_phrase]
     size = np.where(found > 0, np.round(found * (accounts / known)), accounts).astype(np.int64)
     return np.clip(size, holders.getnnz(axis=1), accounts)[phrase]
 
 
-def _talk(holders: csr_matrix, said: csr_matrix) -> tuple[csr_matrix, Ints]:
-    """What holders of each phrase say in common: each set of common phrases once, and which of them a phrase has."""
-    from scipy.sparse import vstack
+def _spoken(holders: csr_matrix, said: csr_matrix, listeners: csr_matrix, known: int) -> Ints:
+    """How many of the listeners talk as the holders of each phrase, of `known` that say anything.
 
-    users, found = said.getnnz(axis=0), []
-    for begin in range(0, holders.shape[0], _AT_ONCE):
-        some = holders[begin : begin + _AT_ONCE]
-        talk = some @ said
-        least = np.maximum(HOLDERS, HOLDERS_SHARE * some.getnnz(axis=1))
-        least = np.repeat(least, np.diff(talk.indptr))
-        talk.data = ((talk.data >= least) & (2 * talk.data <= users[talk.indices])).astype(np.float32)
-        talk.eliminate_zeros()
-        found.append(talk)
-    every = vstack(found, format="csr")
-    first, which = _alike(every)
-    return every[first], which
-
-
-def _spoken(talk: csr_matrix, said: csr_matrix, known: int) -> Ints:
-    """How many of the listeners talk so, of `known` that say anything. `said` has shape (listeners, common phrases)."""
-    listeners = said.T.tocsr()
-    near = talk @ listeners
+    Shapes (phrases, accounts), (accounts, common phrases) and (common phrases, listeners).
+    """
+    near, of_phrase = _near(holders, said, listeners)
     first, which = _alike(near)
     near = near[first]
     found = np.full(len(first), known, dtype=np.int64)
@@ -124,7 +113,29 @@ def _spoken(talk: csr_matrix, said: csr_matrix, known: int) -> Ints:
     for begin in range(0, len(few), _SETS_AT_ONCE):
         some = few[begin : begin + _SETS_AT_ONCE]
         found[some] = _with_theirs(near[some], words)
-    return found[which]
+    return found[which][of_phrase]
+
+
+def _near(holders: csr_matrix, said: csr_matrix, listeners: csr_matrix) -> tuple[csr_matrix, Ints]:
+    """Who says something that the holders of a phrase have in common: sets of listeners, and which a phrase has.
+
+    What holders have in common is a set of common phrases; all sets at once would take a GiB in a large log.
+    """
+    from scipy.sparse import vstack
+
+    users, found, which, sets = said.getnnz(axis=0), [], [], 0
+    for begin in range(0, holders.shape[0], _AT_ONCE):
+        some = holders[begin : begin + _AT_ONCE]
+        talk = some @ said
+        least = np.maximum(HOLDERS, HOLDERS_SHARE * some.getnnz(axis=1))
+        least = np.repeat(least, np.diff(talk.indptr))
+        talk.data = ((talk.data >= least) & (2 * talk.data <= users[talk.indices])).astype(np.float32)
+        talk.eliminate_zeros()
+        first, here = _alike(talk)
+        found.append(talk[first] @ listeners)
+        which.append(here + sets)
+        sets += len(first)
+    return vstack(found, format="csr"), np.concatenate(which)
 
 
 def _with_theirs(near: csr_matrix, words: csr_matrix) -> Ints:
