@@ -1,7 +1,8 @@
-"""Write the pages that come from something else: the command line, the errors, the tactics, the list of decisions.
+"""Write the pages that come from something else: the command line, errors, tactics, evidence, the decisions.
 
 `python scripts/docs.py` writes them, `--check` says which are out of date and exits 1.
-Comes from click's own help, the error classes, the tactics and the records' titles; goes on to docs/.
+Comes from click's own help, the error classes, the tactics, the record types and the records' titles; goes on to
+docs/.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ def main(arguments: list[str]) -> int:
         REFERENCE / "cli.md": cli_page(),
         REFERENCE / "errors.md": errors_page(),
         REFERENCE / "tactics.md": tactics_page(),
+        REFERENCE / "evidence.md": evidence_page(),
         DECISIONS / "README.md": decisions_page(),
     }
     stale = [path for path, text in pages.items() if not path.is_file() or path.read_text("utf-8") != text]
@@ -51,6 +53,48 @@ def main(arguments: list[str]) -> int:
         path.write_text(pages[path], encoding="utf-8")
         print(f"wrote {path.relative_to(ROOT)}")
     return 0
+
+
+def evidence_page() -> str:
+    """docs/reference/evidence.md."""
+    from spiritsafe.evidence.bundle import BUNDLE_SCHEMA
+    from spiritsafe.evidence.record_types import TYPES
+    from spiritsafe.evidence.writing import SCHEMA
+
+    lines = [
+        "# Evidence records",
+        "",
+        NOTICE,
+        "What may be filed in the ledger: [how](../how-to/prove-what-was-recorded.md),",
+        "[why](../explanation/evidence.md).",
+        "*Open* fields stand in the log for every reader, *sealed* ones as commitments that are shown one by one,",
+        "*personal* ones as well, and can be erased. `[]` is a list, each item of which is committed to by itself. A",
+        "record type never changes under the same version.",
+        "",
+        f"An entry is canonical JSON (RFC 8785): `schema` (`{SCHEMA}`), `record`, `id` (UUIDv7), `time` (UTC), `open`,",
+        "`sealed`, `case` where it belongs to one. A person's `signature` is sealed as well.",
+        "",
+    ]
+    for kind in TYPES.values():
+        lines += [f"## `{kind.full_name}`", "", kind.what, "", "| field | | what |", "| --- | --- | --- |"]
+        for spec in kind.fields:
+            name = f"`{spec.name}{'[]' if spec.many else ''}`"
+            optional = "" if spec.required else ", optional"
+            lines.append(f"| {name} | {spec.visibility}{optional} | {spec.what} |")
+        lines.append("")
+    lines += [
+        "## Files",
+        "",
+        "| where | what |",
+        "| --- | --- |",
+        "| `SPIRITSAFE_HOME/ledger/ledger.db` | the ledger: SQLite, mode 0600 |",
+        "| `SPIRITSAFE_HOME/witness.db` | what this home saw of other logs, as a witness |",
+        "| `--publish DIR` | `checkpoint`, `tile/...`, `tile/entries/...`: c2sp.org/tlog-checkpoint, tlog-tiles |",
+        f"| a bundle | JSON, `{BUNDLE_SCHEMA}`: `origin`, and `entries` with `entry`, `proof` (c2sp.org/tlog-proof) "
+        "and what is `shown`: `field`, `disclosure` (RFC 9901), of a list `item` and `path` |",
+        "",
+    ]
+    return "\n".join(lines)
 
 
 def tactics_page() -> str:

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from spiritsafe.events.identity import Pseudonymiser
-from spiritsafe.events.persons import Signer, new_person
 from spiritsafe.events.vault import Vault
 from spiritsafe.keys import FileKeys
+from spiritsafe.keys.persons import Signer, new_person
 
 HOUR_US = 3_600_000_000
 WHY: dict[str, Any] = {"reason": "notify the customer before suspension", "case": "C-12"}

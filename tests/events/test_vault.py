@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from spiritsafe.events import looks
 from spiritsafe.events.lookbook import ClockFault, ForgottenError, NotInVaultError
-from spiritsafe.events.persons import Signer, new_person
 from spiritsafe.events.pseudonyms import PseudonymError
 from spiritsafe.events.seals import SealError
 from spiritsafe.events.vault import Identity, Vault
 from spiritsafe.events.vault_file import VaultFault, VaultFileError, VaultVersionError
 from spiritsafe.keys import FileKeys
 from spiritsafe.keys.model import KeyDestroyedFault
+from spiritsafe.keys.persons import Signer, new_person
 from tests.events.office import HOUR_US, WHY, Office
 
 

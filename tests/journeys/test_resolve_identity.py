@@ -71,7 +71,7 @@ class Desk:
 def cheap_passphrases() -> Iterator[None]:
     """A third of a second a passphrase is meant for those who guess, not for tests."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("spiritsafe.events.persons.SCRYPT_COST_LOG2", 12)
+        patch.setattr("spiritsafe.keys.persons.SCRYPT_COST_LOG2", 12)
         yield
 
 
@@ -146,7 +146,7 @@ def test_one_person_alone_gets_nowhere_and_it_shows(desk):
 def test_a_wrong_passphrase_is_refused_and_filed(desk):
     request_id = ask(desk, pseudonym(desk, "initech"))
     wrong = ("--as", "grace", "--passphrase-file", desk.folder / "ada.txt")
-    assert "events.persons.passphrase" in desk.run("approve", request_id, *wrong, code=4).stderr
+    assert "keys.persons.passphrase" in desk.run("approve", request_id, *wrong, code=4).stderr
     last = desk.lines("log")[-1]
     assert (last["action"], last["person"], last["detail"]) == ("refused", "grace", "wrong passphrase")
 

@@ -152,6 +152,11 @@ def destroy(
             f"--confirm {confirm[:40]} is not the {purpose} key of epoch {epoch}",
             hint="`spiritsafe identity keys list` shows the names",
         )
+    if purpose == "ledger":
+        raise KeyInUseError(
+            "a ledger key is not destroyed: it opens what is recorded about people, and proves what it signed",
+            hint="`spiritsafe evidence erase` forgets one person; `keys rotate ledger` makes the next key",
+        )
     needed = session.vault.in_epoch(epoch) if purpose == "vault" else 0
     if needed and not lose_identities:
         raise KeyInUseError(

@@ -1,6 +1,6 @@
 """`spiritsafe identity person`: who may ask, agree and forget.
 
-Comes from `cli.identity`; goes on to `events.persons` and `events.vault`.
+Comes from `cli.identity`; goes on to `keys.persons` and `events.vault`.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ def add(
     \b
       spiritsafe identity person add alan --sponsor ada
     """
-    from spiritsafe.events.persons import new_person
     from spiritsafe.keys.guarded import create_whole, make_private_folder
+    from spiritsafe.keys.persons import new_person
 
     path = person_file or session.person_path(name)
     if path.exists():

@@ -20,9 +20,9 @@ from spiritsafe.settings import help_of, load_settings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from spiritsafe.events.persons import Signer
     from spiritsafe.events.vault import Vault
     from spiritsafe.keys import KeyProvider
+    from spiritsafe.keys.persons import Signer
     from spiritsafe.settings import Settings
 
 _MAX_BYTES: Final = 4096
@@ -82,14 +82,14 @@ class Session:
 
     def person_path(self, name: str) -> Path:
         """Where a person's key file is unless he keeps it elsewhere."""
-        from spiritsafe.events.persons import checked_name
+        from spiritsafe.keys.persons import checked_name
 
         return self.settings.open_home() / "persons" / f"{checked_name(name)}.json"
 
     def signer(self, name: str, key_file: Path | None, passphrase_file: Path | None, *, request_id: str = "") -> Signer:
         """Open a person's key; a wrong passphrase is filed as a refused attempt."""
-        from spiritsafe.events.persons import WrongPassphraseError, unlock
         from spiritsafe.keys.guarded import read_guarded
+        from spiritsafe.keys.persons import WrongPassphraseError, unlock
 
         path = key_file or self.person_path(name)
         if not path.is_file():

@@ -32,6 +32,7 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "sample": ("spiritsafe.cli.sample:sample", "Draw accounts of a scan for review, and say what the review says."),
     "sketch": ("spiritsafe.cli.sketch:sketch", "Write the text-free table that scan can run on."),
     "identity": ("spiritsafe.cli.identity:identity", "Keys, pseudonyms, and the two-person way back."),
+    "evidence": ("spiritsafe.cli.evidence:evidence", "The ledger: file, prove, verify, publish; hold and erase."),
     "coordinate": (
         "spiritsafe.cli.coordinate:coordinate",
         "Find actors that act as one in any table of who did what to what.",

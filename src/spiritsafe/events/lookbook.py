@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterator, Mapping
 
-    from spiritsafe.events.persons import Signer
     from spiritsafe.events.vault_file import VaultFile
+    from spiritsafe.keys.persons import Signer
 
 _CLOCK_SLACK_US: Final = 300_000_000  # clocks are set back by seconds, not by minutes
 # What depends on a time limit. Anything else, forgetting above all, must go on when the clock was once wrong.

@@ -15,7 +15,7 @@ from typing import Final, Literal
 import msgspec
 
 from spiritsafe.errors import UsageError, VerificationError
-from spiritsafe.events.persons import checked_name, signature_holds
+from spiritsafe.keys.persons import checked_name, signature_holds
 
 LOOK_SCHEMA: Final = "spiritsafe.look/1.0"
 GENESIS: Final = "0" * 64

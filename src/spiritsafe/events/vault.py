@@ -18,16 +18,17 @@ from spiritsafe.events.identity import Pseudonymiser
 from spiritsafe.events.lookbook import ForgottenError, LookBook, NotInVaultError, now_us, replayed
 from spiritsafe.events.looks import Action, History, LogBrokenError, Request, possession_text
 from spiritsafe.events.pseudonyms import parse_pseudonym
-from spiritsafe.events.seals import Sealer, SealError, epoch_mark
+from spiritsafe.events.seals import Sealer, SealError
 from spiritsafe.events.vault_file import VaultBusyFault, VaultFile
+from spiritsafe.keys.envelope import epoch_mark
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from spiritsafe.events.persons import Signer
     from spiritsafe.keys import KeyProvider
+    from spiritsafe.keys.persons import Signer
     from spiritsafe.settings import Settings
 
 DEFAULT_HOURS: Final = 24.0

@@ -132,6 +132,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Meta(max_length=500),
         _about("Where an account holder can appeal, e.g. an address; printed in every report.", default="none"),
     ] = ""
+    ledger_origin: Annotated[
+        str,
+        Meta(max_length=200, pattern=r"^[^\s+]*$"),
+        _about(
+            "Name of this home's ledger, fixed when it is made: an address of yours without https://, "
+            "e.g. provider.example/ledger.",
+            default="a random name",
+        ),
+    ] = ""
     resolve_hours: Annotated[
         float,
         Meta(gt=0, le=24 * 30),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from spiritsafe.errors import SpiritsafeError
 from spiritsafe.events.looks import LOOK_SCHEMA, History, Look, Statement, encode_statement
-from spiritsafe.events.persons import (
+from spiritsafe.keys.persons import (
     PassphraseError,
     PersonFileError,
     PersonNameError,

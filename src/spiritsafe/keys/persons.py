@@ -2,7 +2,7 @@
 
 The private key stands in a small file, sealed under the passphrase (scrypt, then AES-GCM); the public key is
 registered in the log of looks. Nothing here decides anything: see `events.looks`.
-Comes from a person's file and passphrase; goes on to `events.vault` as a `Signer`.
+Comes from a person's file and passphrase; goes on to `events.vault` and `evidence.writing` as a `Signer`.
 """
 
 from __future__ import annotations
@@ -34,25 +34,25 @@ _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._@-]{0,63}")
 class PersonNameError(UsageError):
     """A person's name has letters that it cannot have."""
 
-    code = "events.persons.name"
+    code = "keys.persons.name"
 
 
 class PassphraseError(UsageError):
     """A new passphrase is too short."""
 
-    code = "events.persons.weak"
+    code = "keys.persons.weak"
 
 
 class PersonFileError(InputError):
     """A person's key file is damaged or is no such file."""
 
-    code = "events.persons.file"
+    code = "keys.persons.file"
 
 
 class WrongPassphraseError(VerificationError):
     """The passphrase does not open the person's key."""
 
-    code = "events.persons.passphrase"
+    code = "keys.persons.passphrase"
 
 
 class _PersonFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -155,7 +155,7 @@ def read_person(data: bytes) -> _PersonFile:
 
 
 def signature_holds(public_key: bytes, signature: bytes, statement: bytes) -> bool:
-    """Whether the holder of `public_key` signed `statement`. For `events.looks`, which raises if not."""
+    """Whether the holder of `public_key` signed `statement`. For callers that raise if not."""
     try:
         Ed25519PublicKey.from_public_bytes(public_key).verify(signature, _STATEMENT + statement)
     except (InvalidSignature, ValueError):

@@ -1,0 +1,306 @@
+"""The record types: what may be filed, and which of it is open, sealed, or about a person.
+
+A record type has a name and a version; what it holds never changes under the same version. Of its fields
+*open* ones stand in the log for every reader, *sealed* ones as commitments that can be shown one by one, and
+*personal* ones as commitments as well, encrypted where they are kept under a key of the person's own, so that
+they can be erased. Nothing that tells who somebody is is ever open: neither account, analyst nor customer.
+Comes from nothing; goes on to `evidence.records`, which holds records to their type, and to the reference page.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+from spiritsafe.errors import UsageError
+
+Visibility: TypeAlias = Literal["open", "sealed", "personal"]
+
+
+class RecordError(UsageError):
+    """A record is of no type that is known, lacks a field, or has one that its type has not."""
+
+    code = "evidence.record"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSpec:
+    """One field of a record type. A list of many items commits to each on its own."""
+
+    name: str
+    visibility: Visibility
+    what: str
+    many: bool = False
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RecordType:
+    """One kind of thing that is filed."""
+
+    name: str
+    version: int
+    what: str
+    fields: tuple[FieldSpec, ...]
+
+    @property
+    def full_name(self) -> str:
+        """As it stands in the log."""
+        return f"{self.name}/{self.version}"
+
+
+def _open(name: str, what: str, *, required: bool = True) -> FieldSpec:
+    return FieldSpec(name, "open", what, required=required)
+
+
+def _sealed(name: str, what: str, *, many: bool = False, required: bool = True) -> FieldSpec:
+    return FieldSpec(name, "sealed", what, many=many, required=required)
+
+
+def _personal(name: str, what: str, *, many: bool = False, required: bool = True) -> FieldSpec:
+    return FieldSpec(name, "personal", what, many=many, required=required)
+
+
+_BY: Final = (
+    _open("by", "`person`, `rule` or `program`: who did it"),
+    _sealed("name", "the person's name, the rule's or the program's with its version"),
+)
+_REASON: Final = _sealed("reason", "why, in words")
+
+TYPES: Final[dict[str, RecordType]] = {
+    kind.full_name: kind
+    for kind in (
+        RecordType("note", 1, "A remark that somebody wants on record.", (*_BY, _sealed("text", "the remark"))),
+        RecordType(
+            "exhibit",
+            1,
+            "Bytes that are kept with the log and are about nobody: a playbook, a list, a plan.",
+            (
+                *_BY,
+                _open("media_type", "what the bytes are (RFC 6838)"),
+                _open("size_bytes", "how many"),
+                _open("sha256", "their digest, in hexadecimal"),
+                _sealed("title", "what they show"),
+                _sealed("source", "where they came from and how they were taken"),
+            ),
+        ),
+        RecordType(
+            "preserved",
+            1,
+            "Rows that a case rests on were kept, each subject's encrypted under its own key.",
+            (
+                *_BY,
+                _open("media_type", "what their bytes are (RFC 6838)"),
+                _open("row_count", "how many rows, of all subjects"),
+                _open("source_sha256", "digests of the files that they were taken from, sorted"),
+                _sealed("source", "how they were taken"),
+                _personal("parts", "subject, rows, digests of the encrypted bytes and of the rows", many=True),
+            ),
+        ),
+        RecordType(
+            "scan_run",
+            1,
+            "A scan: what was read, with what, and what came out.",
+            (
+                *_BY,
+                _open("version", "the version of spiritsafe"),
+                _open("run_sha256", "digest of `run.json`"),
+                _open("input_sha256", "digests of the inputs, sorted"),
+                _open("output_sha256", "digests of the outputs, by file name"),
+                _open("settings_sha256", "digest of the settings in canonical JSON"),
+                _open("campaign_count", "how many groups had the verdict `campaign`"),
+                _sealed("settings", "the settings"),
+                _sealed("clock_range", "first and last time in the log"),
+                _sealed("coverage", "columns that were there, and what was missing"),
+            ),
+        ),
+        RecordType(
+            "finding",
+            1,
+            "A group that a scan judged, as it was put before people.",
+            (
+                *_BY,
+                _open("campaign_id", "hash of the members, as in `campaigns.json`"),
+                _open("run_record", "id of the `scan_run` record"),
+                _open("verdict", "`campaign`, `open_coordination`, `coordinated_unknown` or `insufficient_data`"),
+                _open("q_value", "share of false groups to expect among those as significant"),
+                _open("axes", "coordination, extraction, concealment: supported, contradicted, not_observable"),
+                _sealed("evidence", "each kind of evidence with bits, p-value and null"),
+                _sealed("exposure", "exchanges, tokens, capabilities, first and last seen"),
+                _sealed("alternatives", "innocent explanations, and how each fared"),
+                _sealed("missing", "what could not be looked at"),
+                _personal("members", "each account with probability, role and bits", many=True),
+            ),
+        ),
+        RecordType(
+            "case_move",
+            1,
+            "A case went from one state to another.",
+            (*_BY, _open("before", "the state"), _open("after", "the state"), _REASON),
+        ),
+        RecordType(
+            "approval",
+            1,
+            "Somebody agreed to an action, or refused it.",
+            (
+                *_BY,
+                _open("action", "id of the action, step or release that was asked for"),
+                _open("decision", "`approved` or `refused`"),
+                _open("scope", "most accounts, verified customers and organisations it may touch", required=False),
+                _REASON,
+            ),
+        ),
+        RecordType(
+            "action",
+            1,
+            "Something was done to accounts, or undone.",
+            (
+                *_BY,
+                _open("action", "id; the same when it is tried again"),
+                _open("kind", "throttle, challenge, suspend, notify, reinstate, ..."),
+                _open("outcome", "`done`, `failed` or `undone`"),
+                _sealed("detail", "what was called, and what it answered"),
+                _personal("accounts", "the accounts it touched", many=True),
+            ),
+        ),
+        RecordType(
+            "playbook_run",
+            1,
+            "A playbook was started, ended, halted or rolled back.",
+            (
+                *_BY,
+                _open("playbook", "its CACAO id"),
+                _open("playbook_sha256", "digest of its bytes, kept as an exhibit"),
+                _open("run", "id of the run"),
+                _open("state", "started, ended, halted, rolled_back"),
+                _open("interpreter", "version that runs it"),
+                _REASON,
+            ),
+        ),
+        RecordType(
+            "playbook_step",
+            1,
+            "One step of a run.",
+            (
+                *_BY,
+                _open("run", "id of the run"),
+                _open("step", "CACAO id of the step"),
+                _open("attempt", "1, 2, ..."),
+                _open("state", "begun, done, failed, waiting, approved, skipped"),
+                _open("idempotency_key", "what the receiver was given", required=False),
+                _sealed("detail", "variables in and out", required=False),
+            ),
+        ),
+        RecordType(
+            "attestation",
+            1,
+            "An allowance was given, changed or withdrawn.",
+            (
+                *_BY,
+                _open("kind", "licensed_distillation, approved_red_team, academic, reseller, customer_fleet"),
+                _open("state", "given, changed, withdrawn"),
+                _open("not_before", "UTC"),
+                _open("expires_at", "UTC"),
+                _REASON,
+                _personal("subject", "account or organisation"),
+            ),
+        ),
+        RecordType(
+            "notice",
+            1,
+            "A statement of reasons went to the holder of an account.",
+            (
+                *_BY,
+                _open("form", "holder, reviewer or regulator"),
+                _open("automated", "whether the decision was"),
+                _open("exhibit_sha256", "digest of the statement"),
+                _personal("account", "whom it concerns"),
+            ),
+        ),
+        RecordType(
+            "appeal",
+            1,
+            "An appeal was made, decided, or its clock ran out.",
+            (
+                *_BY,
+                _open("appeal", "id"),
+                _open("state", "made, in_review, interim_relief, upheld, granted"),
+                _open("due_at", "UTC", required=False),
+                _REASON,
+                _personal("account", "who appeals"),
+                _personal("statement", "what the holder says", required=False),
+            ),
+        ),
+        RecordType(
+            "screening",
+            1,
+            "Names behind a case were held against a list. A hit is a lead, and none is no clearance.",
+            (
+                *_BY,
+                _open("list_name", "the list"),
+                _open("list_version", "its version or date"),
+                _open("list_sha256", "digest of the file"),
+                _open("algorithm", "what matched, with its version and threshold"),
+                _open("hit_count", "how many entries"),
+                _personal("query", "the names", many=True),
+                _sealed("hits", "entry, score and why", many=True),
+            ),
+        ),
+        RecordType(
+            "share",
+            1,
+            "Something was sent to another firm or to government, received, or taken back.",
+            (
+                *_BY,
+                _open("direction", "sent, received, retracted"),
+                _open("tlp", "TLP 2.0 marking"),
+                _open("bundle_sha256", "digest of what was shared"),
+                _open("legal_basis", "as configured"),
+                _sealed("partner", "with whom"),
+            ),
+        ),
+        RecordType(
+            "test_plan",
+            1,
+            "What a test of a suspect model will look at, fixed before it is run.",
+            (
+                *_BY,
+                _open("plan_sha256", "digest of the plan"),
+                _open("alpha", "level"),
+                _sealed("plan", "statistic, null, sample, stopping rule"),
+                _sealed("model", "the suspect"),
+            ),
+        ),
+        RecordType(
+            "hold",
+            1,
+            "A legal hold keeps a case's personal data from erasure, or no longer does.",
+            (
+                *_BY,
+                _open("hold", "id"),
+                _open("state", "placed or released"),
+                _open("expires_at", "UTC"),
+                _sealed("owner", "who answers for it"),
+                _REASON,
+            ),
+        ),
+        RecordType(
+            "erasure",
+            1,
+            "Somebody's data in a case was destroyed: key and salts are gone, the commitments stay.",
+            (
+                *_BY,
+                _open("subject", "the random handle that stood for them"),
+                _open("field_count", "how many commitments can no longer be opened"),
+                _sealed("basis", "on whose request and which ground"),
+            ),
+        ),
+    )
+}
+
+
+def type_of(full_name: str) -> RecordType:
+    """The record type; raises `RecordError`."""
+    if full_name not in TYPES:
+        raise RecordError(f"{full_name!r} is nothing that is filed", hint=f"one of: {', '.join(sorted(TYPES))}")
+    return TYPES[full_name]

@@ -1,0 +1,96 @@
+"""A real authority stamps a signed state; OpenSSL and we agree on what holds."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spiritsafe.evidence.timestamps import (
+    AuthorityAddressError,
+    AuthorityFault,
+    TimestampError,
+    TokenError,
+    stamp,
+    stamped_bytes,
+    verify_timestamp,
+)
+from tests.evidence.ledgers import note, open_ledger
+from tests.evidence.servers import Authority, answering
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("authority") / "tsa")
+
+
+@pytest.fixture
+def stamped(tmp_path, authority):
+    ledger = open_ledger(tmp_path)
+    ledger.append([note()])
+    with answering(authority.answer) as address:
+        moment = stamp(ledger, address, roots=authority.roots)
+    ((kept_for, token),) = ledger.timestamps(1)
+    assert kept_for == address
+    return stamped_bytes(ledger.checkpoint(), ledger.verifier_keys()), token, moment
+
+
+def test_a_state_is_stamped_and_openssl_agrees(stamped, authority):
+    message, token, moment = stamped
+    assert abs((datetime.datetime.now(datetime.UTC) - moment).total_seconds()) < 3600
+    assert verify_timestamp(token, message, roots=authority.roots) == moment
+    assert authority.holds(token, message)
+
+
+def test_a_stamp_of_another_state_does_not_hold(stamped, authority):
+    message, token, _ = stamped
+    with pytest.raises(TimestampError, match="messages"):
+        verify_timestamp(token, message + b"\n", roots=authority.roots)
+    assert not authority.holds(token, message + b"\n")
+
+
+def test_a_stamp_of_another_authority_does_not_hold(stamped, tmp_path):
+    message, token, _ = stamped
+    with pytest.raises(TimestampError):
+        verify_timestamp(token, message, roots=Authority(tmp_path / "another").roots)
+
+
+def test_a_certificate_that_is_not_for_time_stamping_is_refused(tmp_path, authority):
+    with pytest.raises(AssertionError):  # OpenSSL itself refuses to stamp with it
+        Authority(tmp_path / "plain", extension="plain").answer("/", b"")
+
+
+def test_an_answer_that_does_not_verify_is_not_kept(tmp_path, authority):
+    ledger = open_ledger(tmp_path)
+    ledger.append([note()])
+    for answer, refusal in (
+        (lambda path, body: (200, "text/plain", b"no token"), TokenError),
+        (lambda path, body: (503, "text/plain", b"later"), AuthorityFault),
+        (Authority(tmp_path / "another").answer, TimestampError),
+    ):
+        with answering(answer) as address, pytest.raises(refusal):
+            stamp(ledger, address, roots=authority.roots)
+    with pytest.raises(AuthorityFault, match="did not answer"):
+        stamp(ledger, address, roots=authority.roots)
+    with pytest.raises(AuthorityAddressError):
+        stamp(ledger, "file:///etc/passwd", roots=authority.roots)
+    assert ledger.timestamps(1) == []
+
+
+def test_an_answer_to_another_question_is_refused(tmp_path, authority):
+    ledger = open_ledger(tmp_path)
+    ledger.append([note()])
+    with answering(authority.answer) as address:
+        stamp(ledger, address, roots=authority.roots)
+    ((_, earlier),) = ledger.timestamps(1)
+    replayed = (200, "application/timestamp-reply", earlier)
+    with answering(lambda path, body: replayed) as address, pytest.raises(TimestampError, match="Nonce"):
+        stamp(ledger, address, roots=authority.roots)
+
+
+@given(data=st.binary(max_size=200))
+def test_any_bytes_are_refused_as_a_token(data):
+    with pytest.raises(TokenError):
+        verify_timestamp(data, b"", roots=b"")
