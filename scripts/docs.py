@@ -88,10 +88,11 @@ def evidence_page() -> str:
         "| where | what |",
         "| --- | --- |",
         "| `SPIRITSAFE_HOME/ledger/ledger.db` | the ledger: SQLite, mode 0600 |",
+        "| `SPIRITSAFE_HOME/ledger/exhibits.db` | what records rest on; each subject's rows encrypted |",
         "| `SPIRITSAFE_HOME/witness.db` | what this home saw of other logs, as a witness |",
         "| `--publish DIR` | `checkpoint`, `tile/...`, `tile/entries/...`: c2sp.org/tlog-checkpoint, tlog-tiles |",
         f"| a bundle | JSON, `{BUNDLE_SCHEMA}`: `origin`, and `entries` with `entry`, `proof` (c2sp.org/tlog-proof) "
-        "and what is `shown`: `field`, `disclosure` (RFC 9901), of a list `item` and `path` |",
+        "and what is `shown`: `field`, `disclosure` (RFC 9901), of a list `item` and `path`; `timestamps` (RFC 3161) |",
         "",
     ]
     return "\n".join(lines)

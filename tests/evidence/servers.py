@@ -23,8 +23,6 @@ keyUsage = critical,keyCertSign
 basicConstraints = critical,CA:FALSE
 extendedKeyUsage = critical,timeStamping
 keyUsage = critical,digitalSignature
-[ plain ]
-basicConstraints = critical,CA:FALSE
 [ ts ]
 default_tsa = ts_default
 [ ts_default ]
@@ -68,7 +66,7 @@ def answering(answer: Callable[[str, bytes], tuple[int, str, bytes]]) -> Iterato
 class Authority:
     """A time-stamp authority by `openssl ts`: a root, and a certificate for time-stamping under it."""
 
-    def __init__(self, folder: Path, *, extension: str = "tsa") -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir()
         self.config = folder / "openssl.cnf"
@@ -79,7 +77,7 @@ class Authority:
         self._run(*new, *root, "-keyout", "root.key", "-out", "root.pem")
         self._run(*new, "-subj", "/CN=Example Time-Stamp Authority", "-keyout", "tsa.key", "-out", "tsa.csr")
         under = ["-CA", "root.pem", "-CAkey", "root.key", "-CAcreateserial", "-days", "30"]
-        extensions = ["-extfile", "openssl.cnf", "-extensions", extension]
+        extensions = ["-extfile", "openssl.cnf", "-extensions", "tsa"]
         self._run("x509", "-req", "-in", "tsa.csr", *under, *extensions, "-out", "tsa.pem")
         self.roots = (folder / "root.pem").read_bytes()
 

@@ -8,6 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spiritsafe.evidence import standalone
+from spiritsafe.evidence.bundle import make_bundle, read_bundle, verify_timestamps
+from spiritsafe.evidence.notes import COSIGNATURE, SignerKey, cosign
 from spiritsafe.evidence.timestamps import (
     AuthorityAddressError,
     AuthorityFault,
@@ -57,11 +60,6 @@ def test_a_stamp_of_another_authority_does_not_hold(stamped, tmp_path):
         verify_timestamp(token, message, roots=Authority(tmp_path / "another").roots)
 
 
-def test_a_certificate_that_is_not_for_time_stamping_is_refused(tmp_path, authority):
-    with pytest.raises(AssertionError):  # OpenSSL itself refuses to stamp with it
-        Authority(tmp_path / "plain", extension="plain").answer("/", b"")
-
-
 def test_an_answer_that_does_not_verify_is_not_kept(tmp_path, authority):
     ledger = open_ledger(tmp_path)
     ledger.append([note()])
@@ -88,6 +86,24 @@ def test_an_answer_to_another_question_is_refused(tmp_path, authority):
     replayed = (200, "application/timestamp-reply", earlier)
     with answering(lambda path, body: replayed) as address, pytest.raises(TimestampError, match="Nonce"):
         stamp(ledger, address, roots=authority.roots)
+
+
+def test_a_bundle_brings_its_time_stamp_and_a_stranger_checks_it_with_openssl(tmp_path, authority):
+    ledger = open_ledger(tmp_path)
+    ledger.append([note()])
+    with answering(authority.answer) as address:
+        moment = stamp(ledger, address, roots=authority.roots)
+    witness = SignerKey("witness.example/w1", bytes(range(2, 34)), COSIGNATURE)
+    ledger.add_cosignatures(1, str(cosign(ledger.checkpoint().text, witness, at_s=1_764_504_000)).encode())
+    data, keys = make_bundle(ledger, [0]), ledger.verifier_keys()
+    ((told, at),) = verify_timestamps(read_bundle(data), keys, roots=authority.roots)
+    assert (told.size, told.authority, at) == (1, address, moment)
+    with pytest.raises(TimestampError):
+        verify_timestamps(read_bundle(data), keys, roots=Authority(tmp_path / "another").roots)
+    assert standalone.write_timestamps(data, str(tmp_path)) == 1
+    state, token = ((tmp_path / f"0.{kind}").read_bytes() for kind in ("txt", "tsr"))
+    assert authority.holds(token, state)
+    assert not authority.holds(token, state + b"\n")
 
 
 @given(data=st.binary(max_size=200))

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.evidence.servers import Authority, answering
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 SPIRITSAFE = Path(sys.executable).with_name("spiritsafe")
 CASE = "0190b0f6-0000-7000-8000-000000000001"
@@ -76,6 +78,20 @@ def test_a_record_is_filed_proved_and_believed_by_a_stranger(home):
     forged = (home.folder / "case.json").read_text().replace("A-1", "A-2")
     (home.folder / "forged.json").write_text(forged)
     assert "evidence.inclusion" in home.run("evidence", "verify", "forged.json", "--key", key, code=4)
+
+
+def test_a_state_is_stamped_and_the_bundle_says_when(home, tmp_path):
+    authority = Authority(tmp_path / "tsa")
+    home.run("evidence", "append", "-", given=line("note/1", text="seen"))
+    roots = tmp_path / "tsa" / "root.pem"
+    with answering(authority.answer) as address:
+        home.run("evidence", "checkpoint", "--authority", address, "--roots", roots)
+    home.run("evidence", "prove", 0, "--out", "case.json")
+    key = home.run("evidence", "keys").strip()
+    said = home.run("evidence", "verify", "case.json", "--key", key, "--roots", roots)
+    assert said.splitlines()[-1].endswith(f"Z: {address}")
+    other = Authority(tmp_path / "other").folder / "root.pem"
+    assert "evidence.timestamp" in home.run("evidence", "verify", "case.json", "--key", key, "--roots", other, code=4)
 
 
 def test_two_homes_witness_each_other_by_file(home, tmp_path):

@@ -223,10 +223,16 @@ def prove(
     "--key", "trusted", multiple=True, metavar="NAME+ID+KEY", help="Keys of logs and witnesses that you trust."
 )
 @click.option("--witnesses", type=click.IntRange(0), default=0, show_default=True, help="How many must have cosigned.")
+@click.option("--roots", type=_BUNDLE, help="Root certificates, PEM, of the time-stamp authorities that you trust.")
 @json_option
 @click.pass_obj
 def verify(
-    session: EvidenceSession, bundle: Path | None, trusted: tuple[str, ...], witnesses: int, as_json: bool
+    session: EvidenceSession,
+    bundle: Path | None,
+    trusted: tuple[str, ...],
+    witnesses: int,
+    roots: Path | None,
+    as_json: bool,
 ) -> None:
     """Verify a BUNDLE of anybody's log; without one, this home's whole ledger.
 
@@ -244,12 +250,21 @@ def verify(
         return
     if not trusted:
         raise click.UsageError("say whom you trust with --key; a file cannot vouch for itself")
-    from spiritsafe.evidence.bundle import read_bundle, verify_bundle
+    from spiritsafe.evidence.bundle import read_bundle, verify_bundle, verify_timestamps
 
+    given = read_bundle(read_file(bundle))
     keys_trusted: list[VerifierKey] = [parse_verifier_key(key) for text in trusted for key in text.split()]
-    found = verify_bundle(read_bundle(read_file(bundle)), keys_trusted, witnesses=witnesses)
+    found = verify_bundle(given, keys_trusted, witnesses=witnesses)
+    stamps = verify_timestamps(given, keys_trusted, roots=read_file(roots)) if roots is not None else []
     for entry in found:
         _tell_entry(entry, as_json=as_json)
+    for stamp, moment in stamps:
+        if as_json:
+            say_json(size=stamp.size, authority=stamp.authority, stamped_at=moment.isoformat())
+        else:
+            click.echo(f"the state of {stamp.size} entries was there at {moment:%Y-%m-%d %H:%M:%S}Z: {stamp.authority}")
+    if given.timestamps and roots is None:
+        guide(f"{len(given.timestamps)} time-stamps were not checked: give the authority's certificates with --roots")
     guide(f"verified: {len(found)} entries")
 
 

@@ -1,6 +1,6 @@
 """Does the ledger still hold what it signed? Every entry hashed again, every state signed once more looked at.
 
-Comes from `evidence.ledger`; an outsider does the same from static files with the standalone verifier.
+Comes from `evidence.ledger`. An outsider can do the same with what `evidence.published` writes.
 """
 
 from __future__ import annotations

@@ -16,14 +16,16 @@ from typing import TYPE_CHECKING, Annotated, Final
 import msgspec
 
 from spiritsafe.errors import InputError
-from spiritsafe.evidence.checkpoints import cosigners, parse_proof
+from spiritsafe.evidence.checkpoints import cosigners, parse_checkpoint, parse_proof
 from spiritsafe.evidence.disclosures import Disclosure, canonical, verify_field, verify_item
 from spiritsafe.evidence.merkle import hash_leaf
 from spiritsafe.evidence.notes import SignatureError
+from spiritsafe.evidence.timestamps import stamped_bytes, verify_timestamp
 from spiritsafe.evidence.writing import SIGNATURE_FIELD
 from spiritsafe.keys.persons import signature_holds
 
 if TYPE_CHECKING:
+    import datetime
     from collections.abc import Callable, Mapping, Sequence
 
     from spiritsafe.evidence.disclosures import Json
@@ -94,14 +96,16 @@ def make_bundle(
     ledger: Ledger, positions: Sequence[int], *, show: Callable[[dict[str, Json], Opening], bool] | None = None
 ) -> bytes:
     """A bundle of entries. `show` says of each field whether it is shown; all that is not erased by default."""
-    made = []
+    made, sizes = [], set()
     for position in positions:
-        body = ledger.entry(position).body
+        body, proof = ledger.entry(position).body, ledger.prove(position)
+        sizes.add(parse_checkpoint(proof.checkpoint).size)
         head = json.loads(body)
         shown = [opening for opening in ledger.openings(position) if show is None or show(head, opening)]
         fields = [_field_shown(ledger, position, head["sealed"], name, shown) for name in head["sealed"]]
-        made.append(BundleEntry(body.decode(), str(ledger.prove(position)), [one for field in fields for one in field]))
-    return msgspec.json.format(msgspec.json.encode(Bundle(BUNDLE_SCHEMA, ledger.origin, made)), indent=1)
+        made.append(BundleEntry(body.decode(), str(proof), [one for field in fields for one in field]))
+    stamps = [Timestamp(size, *stamp) for size in sorted(sizes) for stamp in ledger.timestamps(size)]
+    return msgspec.json.format(msgspec.json.encode(Bundle(BUNDLE_SCHEMA, ledger.origin, made, stamps)), indent=1)
 
 
 def read_bundle(data: bytes) -> Bundle:
@@ -128,6 +132,32 @@ def verify_bundle(bundle: Bundle, trusted: Sequence[VerifierKey], *, witnesses: 
         A part is not what it should be.
     """
     return [_verified(entry, trusted, witnesses) for entry in bundle.entries]
+
+
+def verify_timestamps(
+    bundle: Bundle, trusted: Sequence[VerifierKey], *, roots: bytes
+) -> list[tuple[Timestamp, datetime.datetime]]:
+    """Every time-stamp of a bundle that holds otherwise, and the time that it states.
+
+    `roots` are the authorities' root certificates, PEM.
+
+    Raises
+    ------
+    TimestampError, TokenError
+        A time-stamp is of another state, by nobody under these roots, or none.
+    BundleError
+        A time-stamp is of a state that no entry is proved by.
+    """
+    notes = [parse_proof(entry.proof.encode()).checkpoint for entry in bundle.entries]
+    states = {parse_checkpoint(note).size: stamped_bytes(note, trusted) for note in notes}
+    found = []
+    for stamp in bundle.timestamps:
+        if stamp.size not in states:
+            raise BundleError(
+                f"a time-stamp is of the state of {stamp.size} entries, which proves none here", hint="ask for it again"
+            )
+        found.append((stamp, verify_timestamp(stamp.token, states[stamp.size], roots=roots)))
+    return found
 
 
 def _verified(given: BundleEntry, trusted: Sequence[VerifierKey], witnesses: int) -> VerifiedEntry:

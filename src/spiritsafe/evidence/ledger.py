@@ -147,7 +147,7 @@ class Ledger:
             raise EntryMissingError(f"the ledger has no entry {place}", hint="`spiritsafe evidence list` shows them")
         return Entry(int(row[0]), bytes(row[1]))
 
-    def openings(self, position: int, *, personal: bool = True) -> list[Opening]:
+    def openings(self, position: int) -> list[Opening]:
         """What opens an entry's commitments, of fields that were not erased; raises `PersonalSealError`."""
         found = []
         with self._file.reading() as connection:
@@ -157,7 +157,7 @@ class Ledger:
             ):
                 text = bytes(kept)
                 if subject is not None:
-                    if not personal or self.subjects.is_erased(connection, subject):
+                    if self.subjects.is_erased(connection, subject):
                         continue
                     text = self.subjects.open(connection, subject, text, f"{record_id[0]}|{name}|{item}")
                 found.append(Opening(name, item, Disclosure(text.decode("ascii"))))

@@ -15,7 +15,7 @@ from spiritsafe.errors import VerificationError
 from spiritsafe.evidence.checkpoints import parse_checkpoint, verify_checkpoint
 from spiritsafe.evidence.merkle import HASH_BYTES, root_of
 from spiritsafe.evidence.notes import parse_note
-from spiritsafe.evidence.store import tree_in
+from spiritsafe.evidence.store import size_in, tree_in
 from spiritsafe.evidence.tiles import TILE_WIDTH, pack_entries, tile_path, tiles_of
 from spiritsafe.files import write_atomically
 
@@ -76,7 +76,7 @@ def _published_size(ledger: Ledger, folder: Path) -> int:
         return 0
     state = verify_checkpoint(parse_note(path.read_bytes()), ledger.verifier_keys())
     with ledger.reading() as connection:
-        size = int(connection.execute("SELECT size FROM log").fetchone()[0])
+        size = size_in(connection)
         if state.size <= size and state.root == root_of(state.size, tree_in(connection).node):
             return state.size
     raise PublishedError(

@@ -6,7 +6,9 @@
 Get the log's key, and those of its witnesses, from their operators by another way than the bundle. The file
 states entries of an append-only log; this holds each entry to a state that the log's key signed (RFC 9162
 inclusion, c2sp.org/tlog-proof) and each shown field to what the entry committed to (RFC 9901 disclosures). It
-says what is there and what is withheld; it does not say that what is there is true.
+says what is there and what is withheld; it does not say that what is there is true. Time-stamps (RFC 3161) are not
+checked here: `--timestamps DIR` writes each beside what it is of, for
+`openssl ts -verify -in N.tsr -data N.txt -CAfile ROOTS`.
 Leaves with 0 where everything holds, 2 for wrong use, 3 for a file that is no bundle, 4 where something does
 not hold. It is part of spiritsafe, imports none of it, and is short so that it can be read before it is run.
 """
@@ -17,6 +19,7 @@ import argparse
 import base64
 import hashlib
 import json
+import pathlib
 import sys
 from typing import Any
 
@@ -230,6 +233,24 @@ def verify(data: bytes, keys: list[str], witnesses: int = 0) -> list[dict[str, A
         raise NotABundle(f"this is no evidence bundle: {error!r}") from error
 
 
+def write_timestamps(data: bytes, folder: str) -> int:
+    """Write each time-stamp, and the signed state that it is of, which is without what witnesses added; how many."""
+    bundle, states = json.loads(data), {}
+    for entry in bundle["entries"]:
+        text, _, lines = entry["proof"].partition("\n\n")[2].rpartition("\n\n")
+        origin, size = text.split("\n")[:2]
+        own = [line for line in lines.splitlines() if line.startswith(f"{DASH}{origin} ")]
+        states[int(size)] = "\n".join([text, "", *own, ""])
+    try:
+        stamps = [(from_base64(stamp["token"]), states[stamp["size"]]) for stamp in bundle.get("timestamps", [])]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise NotABundle(f"a time-stamp is none, or of another state: {error!r}") from error
+    for number, (token, state) in enumerate(stamps):
+        pathlib.Path(folder, f"{number}.tsr").write_bytes(token)
+        pathlib.Path(folder, f"{number}.txt").write_bytes(state.encode())
+    return len(stamps)
+
+
 def visible(text: str) -> str:
     """Text without anything that a terminal would obey."""
     return "".join(sign if sign.isprintable() else f"\\u{ord(sign):04x}" for sign in text)
@@ -241,13 +262,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("bundle", help="the file to verify")
     parser.add_argument("--key", action="append", default=[], help="a trusted public key, NAME+ID+KEY; may be repeated")
     parser.add_argument("--witnesses", type=int, default=0, help="how many witnesses must have cosigned")
+    parser.add_argument("--timestamps", metavar="DIR", help="write time-stamps into this folder, for openssl ts")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     given = parser.parse_args(arguments)
     try:
         keys = [key for text in given.key for key in text.split()]
         [read_key(key) for key in keys]
-        with open(given.bundle, "rb") as file:  # noqa: PTH123 - the standard library, and nothing more
-            entries = verify(file.read(), keys, given.witnesses)
+        data = pathlib.Path(given.bundle).read_bytes()
+        entries = verify(data, keys, given.witnesses)
+        if given.timestamps:
+            sys.stderr.write(f"{write_timestamps(data, given.timestamps)} time-stamps are in {given.timestamps}\n")
     except (DoesNotHold, NotABundle, ValueError, OSError) as error:
         sys.stderr.write(f"{'NOT VERIFIED' if isinstance(error, DoesNotHold) else 'cannot verify'}: {error}\n")
         return 4 if isinstance(error, DoesNotHold) else 3 if isinstance(error, NotABundle) else 2
