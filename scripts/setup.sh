@@ -31,6 +31,7 @@ missing_packages() { # Debian's names for what is not there
     scripts/java_home.sh >/dev/null 2>&1 || echo openjdk-17-jre-headless
     [ -x /usr/bin/chromium ] || echo chromium
     command -v openssl >/dev/null || echo openssl
+    compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || echo postgresql
     # Playwright's driver is linked against it and does not bring it.
     compgen -G '/usr/lib/*/libatomic.so.1' >/dev/null || echo libatomic1
   fi
@@ -50,6 +51,7 @@ $(for package in $missing; do case $package in
   openjdk-*) echo "  - a Java 17 (or 21) runtime, for the tests on Apache Spark; JAVA_HOME may point to it" ;;
   chromium) echo "  - Chromium at /usr/bin/chromium, for the tests that open the report" ;;
   openssl) echo "  - the program openssl, a time-stamp authority for the tests of the ledger" ;;
+  postgresql) echo "  - PostgreSQL 15 or later in /usr/lib/postgresql, for the tests of the cases" ;;
   libatomic1) echo "  - the library libatomic.so.1, for Playwright, which drives Chromium" ;;
 esac; done)
 

@@ -28,6 +28,8 @@ from spiritsafe.keys import FileKeys, ensure_key
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from spiritsafe.evidence.disclosures import Json
+
 SIZES: Final = (10_000, 100_000, 1_000_000)
 BATCH: Final = 1_000
 PROOFS: Final = 300
@@ -37,7 +39,9 @@ GOAL_PROOF_MS: Final = 10.0
 
 def records(count: int) -> list[Record]:
     """Decisions of the usual size."""
-    fields = {"by": "rule", "name": "triage 3", "before": "suspected", "after": "in_review", "reason": "q below 1 %"}
+    fields: dict[str, Json] = {
+        "by": "rule", "name": "triage 3", "before": "suspected", "after": "in_review", "as_of": 7, "reason": "q low",
+    }  # fmt: skip
     return [Record("case_move/1", fields, case_id=f"case-{number % 97}") for number in range(count)]
 
 

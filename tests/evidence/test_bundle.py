@@ -35,7 +35,8 @@ def finding(accounts: int) -> Record:
     fields: dict[str, Any] = {
         "by": "program", "name": "scan", "campaign_id": "c-1", "run_record": "r", "verdict": "campaign",
         "q_value": 0.004, "axes": {"coordination": "supported"}, "evidence": {"rhythm": 12.5},
-        "exposure": {"tokens": 7}, "alternatives": ["a class"], "missing": [], "members": members,
+        "headline": "one",
+        "significance": {}, "exposure": {"tokens": 7}, "alternatives": ["a class"], "missing": [], "members": members,
     }  # fmt: skip
     return Record("finding/1", fields, case_id=CASE)
 
@@ -90,10 +91,14 @@ def test_what_is_withheld_is_named_and_the_rest_still_holds(tmp_path):
     shown = make_bundle(ledger, [1], show=lambda _head, opening: opening.item == 7)
     (found,) = verify_bundle(read_bundle(shown), ledger.verifier_keys())
     assert found.shown == {"members[7]": {"account": "acct-7", "probability": 0.99}}
-    assert set(found.withheld) == {"name", "evidence", "exposure", "alternatives", "missing", "members: 39 of 40"}
+    assert set(found.withheld) == {
+        "name", "headline", "evidence", "significance", "exposure", "alternatives", "missing", "members: 39 of 40",
+    }  # fmt: skip
     (alone,) = standalone.verify(shown, [str(ledger.verifier_keys()[0])])
     assert alone["withheld"] == {
         "name": 1,
+        "headline": 1,
+        "significance": 1,
         "evidence": 1,
         "exposure": 1,
         "alternatives": 1,

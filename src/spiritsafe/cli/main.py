@@ -33,6 +33,7 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "sketch": ("spiritsafe.cli.sketch:sketch", "Write the text-free table that scan can run on."),
     "identity": ("spiritsafe.cli.identity:identity", "Keys, pseudonyms, and the two-person way back."),
     "evidence": ("spiritsafe.cli.evidence:evidence", "The ledger: file, prove, verify, publish; hold and erase."),
+    "case": ("spiritsafe.cli.case:case", "Cases: review a finding, decide, act, notify, hear appeals."),
     "coordinate": (
         "spiritsafe.cli.coordinate:coordinate",
         "Find actors that act as one in any table of who did what to what.",

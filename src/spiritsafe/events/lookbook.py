@@ -62,6 +62,12 @@ class LookBook:
         for row in rows:
             yield _look(*row)
 
+    @property
+    def size(self) -> int:
+        """How many looks there are, unchecked: whether `history` has changed."""
+        with self._file.reading() as connection:
+            return int(connection.execute("SELECT count(*) FROM looks").fetchone()[0])
+
     def history(self) -> History:
         """What the looks establish; raises when the log does not verify."""
         with self._file.reading() as connection:

@@ -17,20 +17,19 @@ import msgspec
 
 from spiritsafe.errors import InputError
 from spiritsafe.evidence.checkpoints import cosigners, parse_checkpoint, parse_proof
-from spiritsafe.evidence.disclosures import Disclosure, canonical, verify_field, verify_item
+from spiritsafe.evidence.disclosures import Disclosure, verify_field, verify_item
 from spiritsafe.evidence.merkle import hash_leaf
-from spiritsafe.evidence.notes import SignatureError
+from spiritsafe.evidence.reading import SIGNATURE_FIELD, held_signer
 from spiritsafe.evidence.timestamps import stamped_bytes, verify_timestamp
-from spiritsafe.evidence.writing import SIGNATURE_FIELD
-from spiritsafe.keys.persons import signature_holds
 
 if TYPE_CHECKING:
     import datetime
     from collections.abc import Callable, Mapping, Sequence
 
     from spiritsafe.evidence.disclosures import Json
-    from spiritsafe.evidence.ledger import Ledger, Opening
+    from spiritsafe.evidence.ledger import Ledger
     from spiritsafe.evidence.notes import VerifierKey
+    from spiritsafe.evidence.reading import Opening
 
 BUNDLE_SCHEMA: Final = "spiritsafe.evidence-bundle/1.0"
 
@@ -171,7 +170,7 @@ def _verified(given: BundleEntry, trusted: Sequence[VerifierKey], witnesses: int
         for one in given.shown:
             value = _opened(one, sealed[one.field])
             shown[one.field if one.item is None else f"{one.field}[{one.item}]"] = value
-        signer = _held_signer(head, shown.get(SIGNATURE_FIELD))
+        signed = held_signer(head, shown.get(SIGNATURE_FIELD))
     except (ValueError, KeyError, TypeError) as error:
         raise BundleError(
             f"entry {proof.index} is in the log and is no record of ours: {error!r}", hint="see which program wrote it"
@@ -183,23 +182,8 @@ def _verified(given: BundleEntry, trusted: Sequence[VerifierKey], witnesses: int
         {name: value for name, value in head.items() if name != "sealed"},
         shown,
         tuple(_withheld(sealed, given.shown)),
-        signer,
+        (signed[0], base64.b64encode(signed[1]).decode()) if signed else None,
     )
-
-
-def _held_signer(head: Mapping[str, Json], signature: Json | None) -> tuple[str, str] | None:
-    """Who signed an entry, held to the signature; None where none is shown."""
-    if signature is None:
-        return None
-    if not isinstance(signature, dict) or not isinstance(head["sealed"], dict):
-        raise TypeError("the signature is none")
-    unsigned = {**head, "sealed": {name: one for name, one in head["sealed"].items() if name != SIGNATURE_FIELD}}
-    key = base64.b64decode(str(signature["public_key"]), validate=True)
-    if not signature_holds(key, base64.b64decode(str(signature["signature"]), validate=True), canonical(unsigned)):
-        raise SignatureError(
-            f"the signature of {signature['name']} under the record does not hold", hint="the ledger's writer forged it"
-        )
-    return str(signature["name"]), str(signature["public_key"])
 
 
 def _opened(one: ShownField, commitment: Json) -> Json:

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from spiritsafe.errors import UsageError
 from spiritsafe.evidence.checkpoints import Checkpoint, InclusionProof
-from spiritsafe.evidence.disclosures import Disclosure, list_tree
+from spiritsafe.evidence.disclosures import list_tree
 from spiritsafe.evidence.merkle import prove_consistency, prove_inclusion, root_of
 from spiritsafe.evidence.notes import Note, SignerKey, parse_note, parse_signature_lines, sign_note
 from spiritsafe.evidence.personal import SubjectKeys
+from spiritsafe.evidence.reading import Entry, entries_in, openings_in, record_in
 from spiritsafe.evidence.store import LedgerFile, size_in, tree_in
 from spiritsafe.evidence.writing import Writer
 from spiritsafe.keys import ensure_key
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from spiritsafe.evidence.notes import VerifierKey
+    from spiritsafe.evidence.reading import FiledRecord, Opening
     from spiritsafe.evidence.records import Record
     from spiritsafe.evidence.writing import Filed
     from spiritsafe.keys import KeyProvider
@@ -39,23 +40,6 @@ class EntryMissingError(UsageError):
     """The ledger has no such entry, or no such signed state."""
 
     code = "evidence.unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """An entry as it stands in the log: `body` is canonical JSON, and what was hashed."""
-
-    position: int
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """What opens one commitment of an entry: the field, the item in its list, and the disclosure."""
-
-    field: str
-    item: int
-    disclosure: Disclosure
 
 
 class Ledger:
@@ -119,21 +103,21 @@ class Ledger:
 
     def entries(self, *, case_id: str | None = None, record: str | None = None) -> Iterator[Entry]:
         """Entries in the order in which they were filed; of one case, or of one record type."""
-        wanted = {"case_id": case_id, "record": record}
-        held = {column: value for column, value in wanted.items() if value is not None}
-        where = " AND ".join(["position > ?", *(f"{column} = ?" for column in held)])
         last = -1
         while True:
             with self._file.reading() as connection:  # a page each: nobody waits for whoever reads slowly
-                rows = connection.execute(
-                    f"SELECT position, entry FROM entries WHERE {where} ORDER BY position LIMIT {_PAGE}",  # noqa: S608 - our own names
-                    (last, *held.values()),
-                ).fetchall()
-            for position, body in rows:
-                yield Entry(int(position), bytes(body))
-            if len(rows) < _PAGE:
+                page = entries_in(connection, last, _PAGE, case_id=case_id, record=record)
+            yield from page
+            if len(page) < _PAGE:
                 return
-            last = int(rows[-1][0])
+            last = page[-1].position
+
+    def records(self, *, case_id: str | None = None, record: str | None = None) -> Iterator[FiledRecord]:
+        """What entries say, each held to its commitments and signature; see `reading.record_in`."""
+        for entry in self.entries(case_id=case_id, record=record):
+            with self._file.reading() as connection:
+                found = record_in(connection, self.subjects, entry)
+            yield found
 
     def entry(self, place: int | str) -> Entry:
         """The entry at a position, or with a record's id; raises `EntryMissingError`."""
@@ -149,19 +133,8 @@ class Ledger:
 
     def openings(self, position: int) -> list[Opening]:
         """What opens an entry's commitments, of fields that were not erased; raises `PersonalSealError`."""
-        found = []
         with self._file.reading() as connection:
-            record_id = connection.execute("SELECT record_id FROM entries WHERE position = ?", (position,)).fetchone()
-            for name, item, subject, kept in connection.execute(
-                "SELECT field, item, subject, body FROM disclosures WHERE entry = ? ORDER BY field, item", (position,)
-            ):
-                text = bytes(kept)
-                if subject is not None:
-                    if self.subjects.is_erased(connection, subject):
-                        continue
-                    text = self.subjects.open(connection, subject, text, f"{record_id[0]}|{name}|{item}")
-                found.append(Opening(name, item, Disclosure(text.decode("ascii"))))
-        return found
+            return openings_in(connection, self.subjects, position)
 
     def item_paths(self, position: int, field: str, items: Sequence[int]) -> list[list[bytes]]:
         """What shows that items of a list are in it, each at its place, whether or not others were erased."""

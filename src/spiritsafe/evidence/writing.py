@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from spiritsafe.errors import UsageError
 from spiritsafe.evidence.disclosures import canonical, disclose, list_tree
 from spiritsafe.evidence.merkle import hash_leaf, root_of
+from spiritsafe.evidence.reading import SIGNATURE_FIELD, entries_in, record_in
 from spiritsafe.evidence.records import Personal, check_record, utc_text
 from spiritsafe.evidence.store import size_in, tree_in
 from spiritsafe.evidence.tiles import MAX_ENTRY_BYTES
@@ -22,13 +23,12 @@ if TYPE_CHECKING:
 
     from spiritsafe.evidence.disclosures import Disclosure, Json
     from spiritsafe.evidence.personal import SubjectKeys
+    from spiritsafe.evidence.reading import FiledRecord
     from spiritsafe.evidence.record_types import FieldSpec, RecordType
     from spiritsafe.evidence.records import Record
     from spiritsafe.keys.persons import Signer
 
 SCHEMA: Final = "spiritsafe.evidence/1.0"
-SIGNATURE_FIELD: Final = "signature"
-"""Sealed as well: it tells who. It is over the entry as it would be without it."""
 _Opened: TypeAlias = "list[tuple[int, str, int, int | None, bytes, bytes]]"
 
 
@@ -53,6 +53,21 @@ class Writer:
         self.connection = connection
         self.subjects = subjects
         subjects.refresh()
+
+    @property
+    def size(self) -> int:
+        """How many entries there are, those added here among them."""
+        return size_in(self.connection)
+
+    def records(self, *, after: int, limit: int) -> list[FiledRecord]:
+        """What the entries behind a position say, as this transaction sees them."""
+        found = entries_in(self.connection, after, limit)
+        return [record_in(self.connection, self.subjects, entry) for entry in found]
+
+    def holds(self, record_id: str) -> bool:
+        """Whether a record with this id is filed."""
+        found = self.connection.execute("SELECT 1 FROM entries WHERE record_id = ?", (record_id,)).fetchone()
+        return found is not None
 
     def append(self, records: Sequence[Record]) -> list[Filed]:
         """File records, in this order; see `Ledger.append`."""

@@ -162,26 +162,7 @@ class PrivateDatabase:
             )
 
     def _make_private(self) -> None:
-        """Make the file 0600 before SQLite does it by the umask; its side files take the same mode.
-
-        Never opens a file that is there: closing it again would drop every lock that this process holds on it
-        (POSIX), and another process would then remove the write-ahead log that we still write
-        (sqlite.org/howtocorrupt.html, section 2.2).
-        """
-        try:
-            with contextlib.suppress(FileExistsError):
-                os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
-            found = self.path.lstat()
-        except OSError as error:
-            raise self.unreachable(
-                f"cannot open the {self.what} {self.path}: {error.strerror}", hint=self.how_to_begin
-            ) from error
-        if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
-            raise self.unreachable(
-                f"the {self.what} {self.path} is open to other users (mode {stat.S_IMODE(found.st_mode):04o}), "
-                "or is no plain file",
-                hint=f"`chmod 600 {self.path}*`, and find out who could read it",
-            )
+        make_private(self.path, what=self.what, unreachable=self.unreachable, how_to_begin=self.how_to_begin)
 
     def _foreign(self) -> SpiritsafeError:
         return self.damaged(f"{self.path} is some other database", hint="move it away, or set SPIRITSAFE_HOME")
@@ -199,3 +180,29 @@ class PrivateDatabase:
                 f"cannot use {self.path}: {error}", hint="check free space and permissions of the home"
             )
         return self.damaged(f"{self.path} does not hold what a {self.what} holds: {error}", hint="restore a backup")
+
+
+def make_private(
+    path: Path,
+    *,
+    what: str,
+    unreachable: type[SpiritsafeError],
+    how_to_begin: str = "set SPIRITSAFE_HOME to a folder of yours",
+) -> None:
+    """Make a database's file 0600 before SQLite does it by the umask; its side files take the same mode.
+
+    Never opens a file that is there: closing it again would drop every lock that this process holds on it
+    (POSIX), and another process would then remove the write-ahead log that we still write
+    (sqlite.org/howtocorrupt.html, section 2.2). Raises `unreachable` where others could read it.
+    """
+    try:
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+        found = path.lstat()
+    except OSError as error:
+        raise unreachable(f"cannot open the {what} {path}: {error.strerror}", hint=how_to_begin) from error
+    if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+        raise unreachable(
+            f"the {what} {path} is open to other users (mode {stat.S_IMODE(found.st_mode):04o}), or is no plain file",
+            hint=f"`chmod 600 {path}*`, and find out who could read it",
+        )

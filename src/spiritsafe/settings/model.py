@@ -141,6 +141,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             default="a random name",
         ),
     ] = ""
+    cases_url: Annotated[
+        str,
+        Meta(max_length=500, pattern=r"^(postgresql://([^:@/?]+@)?[^:@/?]*(:[0-9]+)?/[^/?]+([?].*)?)?$"),
+        _about(
+            "PostgreSQL database of the cases, e.g. postgresql://cases@db.example/cases. No password here: libpq "
+            "reads PGPASSFILE or PGPASSWORD.",
+            default="a file in the home",
+        ),
+    ] = ""
+    two_persons: Annotated[
+        tuple[Literal["in_review", "confirmed", "dismissed", "closed"], ...],
+        _about("States into which two different persons must put a case."),
+    ] = ("confirmed",)
+    appeal_days: Annotated[
+        int,
+        Meta(ge=1, le=365),
+        _about("How long an appeal may wait before what was done is suspended until it is decided.", unit="days"),
+    ] = 14
     resolve_hours: Annotated[
         float,
         Meta(gt=0, le=24 * 30),
