@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.cases.screening.made_lists import written
 from tests.journeys import small_log
 from tests.postgresql import postgresql
 
@@ -112,6 +113,13 @@ def test_from_a_scan_to_an_appeal_that_is_granted_and_a_ledger_that_proves_it(de
     desk.signed("ada", "move", 1, "closed", *WHY)
     assert json.loads(desk.run("case", "list", "--account", wronged, "--json"))["state"] == "closed"
 
+    lists = written(desk.folder / "lists")
+    screened = ("screen", "-", "--list", lists["sdn.csv"], "--list", lists["sdn_advanced.xml"])
+    said = desk.run(*screened, "--case", 1, "--as", "ada", *desk.passphrase, stdin="Mohamed Karimov\nJane Doe\n")
+    assert said.count("may be") == 2
+    assert "forms of one name" in said
+    assert "Jane" not in said
+
     desk.run("case", "attest", "export", "attestations.parquet")
     assert vouched in desk.run("case", "attest", "list")
     assert desk.run("case", "rebuild") == ""
@@ -140,5 +148,13 @@ def test_what_is_wrong_is_told_with_its_code_and_nothing_is_filed(desk, findings
     )
     assert "passphrase" in desk.run("case", "move", "1", "in_review", *WHY, "--as", "ada", "--passphrase-file",
                                     "nothing", code=3)  # fmt: skip
+    (tmp_path / "cut.xml").write_text("<Sanctions><DistinctParties>")
+    assert "cases.screening.list" in desk.run("screen", "-", "--list", tmp_path / "cut.xml", stdin="x", code=3)
+    lists = written(desk.folder / "lists")
+    assert "cases.screening.parties" in desk.run("screen", "-", "--list", lists["sdn.csv"], stdin="\n", code=3)
+    assert "cases.screening.threshold" in desk.run(
+        "screen", "-", "--list", lists["sdn.csv"], "--threshold", 7, stdin="x", code=2
+    )
+    assert "--case and --as" in desk.run("screen", "-", "--list", lists["sdn.csv"], "--case", 1, stdin="x", code=2)
     assert desk.run("evidence", "list") == ""
     assert "no cases yet" not in desk.run("case", "list")

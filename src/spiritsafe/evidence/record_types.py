@@ -290,7 +290,7 @@ TYPES: Final[dict[str, RecordType]] = {
                 _open("algorithm", "what matched, with its version and threshold"),
                 _open("hit_count", "how many entries"),
                 _personal("query", "the names", many=True),
-                _sealed("hits", "entry, score and why", many=True),
+                _personal("hits", "entry, score and why", many=True),
             ),
         ),
         RecordType(
