@@ -20,8 +20,8 @@ def entity(number: str, name: str, kind: str) -> EntityProxy:
 def main() -> None:
     config = LogicV2.default_config()
     pool = [entity(str(number), name, kind) for number, (name, kind) in enumerate(json.loads(sys.stdin.readline()))]
-    for line in sys.stdin:
-        asked = entity("q", *json.loads(line))
+    for number, line in enumerate(sys.stdin):
+        asked = entity(f"q{number}", *json.loads(line))  # it remembers names by id
         scores = [LogicV2.compare(asked, one, config).score for one in pool]
         best = max(range(len(pool)), key=scores.__getitem__)
         print(json.dumps([scores[best], best]), flush=True)

@@ -27,6 +27,7 @@ SCRYPT_COST_LOG2: Final = 17
 
 _COSTS_LOG2: Final = range(10, 21)  # a file from elsewhere may not ask for more than 1 GiB
 _STATEMENT: Final = b"spiritsafe statement v1\0"
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}|[0-9a-f]{96}|[0-9a-f]{128}")
 # ASCII only: two names that look alike must not be two persons.
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._@-]{0,63}")
 
@@ -80,6 +81,15 @@ class Signer:
     def sign(self, statement: bytes) -> bytes:
         """64 bytes over a statement's bytes."""
         return self._private.sign(_STATEMENT + statement)
+
+    def sign_hexadecimal(self, digest: str) -> bytes:
+        """64 bytes over a digest in hexadecimal, as other programs verify it.
+
+        Nothing else is signed without our own words before it, so that no statement can be made to look like this.
+        """
+        if not _DIGEST.fullmatch(digest):
+            raise ValueError("only a digest in hexadecimal is signed as it is")
+        return self._private.sign(digest.encode("ascii"))
 
 
 def checked_name(name: str) -> str:

@@ -1,0 +1,126 @@
+"""`spiritsafe playbook`: responses that are written down, checked before anybody relies on them.
+
+Comes from the command line; goes on to `playbooks`.
+"""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from spiritsafe.cli.case_session import Act, CaseSession, deciding
+from spiritsafe.cli.evidence_session import read_file
+from spiritsafe.cli.identity_session import guide, home_option, json_option, say_json
+
+if TYPE_CHECKING:
+    from spiritsafe.playbooks.model import Fault, Playbook
+    from spiritsafe.playbooks.signatures import Signed
+
+_FILE = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
+
+
+@click.group()
+@home_option
+@click.pass_context
+def playbook(context: click.Context, home: Path | None) -> None:
+    """Playbooks (CACAO 2.0): check that one is whole, who signed it, and sign it.
+
+    \b
+      spiritsafe playbook validate contain.json
+      spiritsafe playbook sign contain.json --out contain.signed.json --as ada
+      spiritsafe playbook validate contain.signed.json --signed
+    """
+    context.obj = CaseSession(home)
+    context.call_on_close(context.obj.close)
+
+
+@playbook.command()
+@click.argument("files", type=_FILE, nargs=-1, required=True)
+@click.option("--signed", is_flag=True, help="Also ask for a signature by a person who is registered here.")
+@click.option("--key", "keys", multiple=True, metavar="KEY", help="Or by this public key: PEM without its frame.")
+@json_option
+@click.pass_obj
+def validate(session: CaseSession, files: tuple[Path, ...], signed: bool, keys: tuple[str, ...], as_json: bool) -> None:
+    """Check FILES: JSON, OASIS' schemas, and what schemas cannot say. Leaves with 3 where one has a fault, 4 where no
+    trusted signature holds.
+
+    Every step that is named must be there, be reached and end; nothing may run in a circle; what is used must be
+    defined; secrets and addresses put together from variables are refused.
+
+    \b
+      spiritsafe playbook validate playbooks/*.json
+    """
+    from spiritsafe.playbooks.model import PlaybookError
+    from spiritsafe.playbooks.reading import examine
+    from spiritsafe.playbooks.signatures import check_signatures
+
+    trusted = {"".join(key.split()) for key in keys}
+    trusted |= _registered(session) if signed else set()
+    bad = 0
+    for path in files:
+        found, faults = examine(read_file(path))
+        by = check_signatures(found, trusted, now=_now()) if found and not faults and (signed or keys) else []
+        _tell(path, found, faults, by, as_json=as_json)
+        bad += bool(faults)
+    if bad:
+        raise PlaybookError(f"{bad} of {len(files)} playbooks have faults", hint="mend what is listed above")
+
+
+@playbook.command()
+@click.argument("file", type=_FILE)
+@click.option("--out", type=_FILE, required=True, help="Where the signed playbook goes (- for standard output).")
+@deciding
+def sign(session: CaseSession, act: Act, file: Path, out: Path) -> None:
+    """Sign FILE: you have read it and answer for it. A playbook with a fault is not signed.
+
+    \b
+      spiritsafe playbook sign contain.json --out contain.signed.json --as ada
+    """
+    from spiritsafe.files import write_atomically
+    from spiritsafe.playbooks.signatures import sign_playbook
+
+    data = sign_playbook(read_file(file), act.signer(session), now=_now())
+    if str(out) == "-":
+        click.echo(data)
+        return
+    write_atomically(out, data)
+    guide(f"{act.name} signed {file}: {out}")
+
+
+def _registered(session: CaseSession) -> set[str]:
+    """The public keys of the persons who are registered here and were not retired."""
+    from spiritsafe.playbooks.signatures import public_key_of
+
+    persons = session.vault.book.history().persons.values()
+    return {public_key_of(one.public_key) for one in persons if one.retired_us is None}
+
+
+def _tell(path: Path, found: Playbook | None, faults: list[Fault], by: list[Signed], *, as_json: bool) -> None:
+    if as_json:
+        say_json(
+            file=str(path),
+            id=found.playbook_id if found else None,
+            version=found.version if found else None,
+            steps=len(found.steps) if found else None,
+            commands=found.commands if found else None,
+            signed_by=[one.signee for one in by],
+            faults=[{"where": fault.where, "what": fault.what} for fault in faults],
+        )
+        return
+    from spiritsafe.events.mapping_text import visible
+
+    if found is None or faults:
+        click.echo(f"{path}: {len(faults)} faults")
+        for fault in faults:
+            click.echo(f"  {visible(fault.where) or 'the document'}: {visible(fault.what)}")
+        return
+    told = f", signed by {', '.join(visible(one.signee) for one in by)}" if by else ""
+    needs = ", ".join(map(visible, found.commands)) or "nothing"
+    click.echo(f"{path}: {visible(found.name)}, {len(found.steps)} steps, needs executors of {needs}{told}")
+
+
+def _now() -> str:
+    return f"{datetime.datetime.now(tz=datetime.UTC):%Y-%m-%dT%H:%M:%S.%f}"[:23] + "Z"
