@@ -162,7 +162,9 @@ def tell_other(told: Telling) -> None:
     """Anything else that was filed under the case."""
     told.check_person()
     name = told.record.record.partition("/")[0].replace("_", " ")
-    detail = next((str(told.field(field)) for field in ("form", "state", "decision", "title") if told.field(field)), "")
+    detail = next(
+        (str(told.field(field)) for field in ("form", "state", "decision", "claim", "title") if told.field(field)), ""
+    )
     rows = told.field("row_count", 0)
     told.note(f"{name}: {detail or f'{rows:,} rows'}" if detail or rows else name)
 

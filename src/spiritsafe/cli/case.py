@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from spiritsafe.cli.case_appeal import appeal
+from spiritsafe.cli.case_assess import assess
 from spiritsafe.cli.case_attest import attest
 from spiritsafe.cli.case_session import Act, CaseSession, deciding, reason_option, tell_case
 from spiritsafe.cli.identity_session import guide, home_option, json_option, moment, say_json
@@ -47,6 +48,7 @@ def case(context: click.Context, home: Path | None) -> None:
 
 
 case.add_command(appeal)
+case.add_command(assess)
 case.add_command(attest)
 
 
@@ -158,6 +160,7 @@ def show(session: CaseSession, which: str, as_json: bool) -> None:
     \b
       spiritsafe case show 1
     """
+    from spiritsafe.cases.assessments import assessments_of
     from spiritsafe.cases.lookups import actions_of, appeals_in, find_case, findings_of, history_of
 
     with session.book.reading() as tables:
@@ -166,6 +169,7 @@ def show(session: CaseSession, which: str, as_json: bool) -> None:
         history = history_of(tables, found.number)
         actions = actions_of(tables, found.number) if as_json else []
         appeals = appeals_in(tables, number=found.number)
+    judged = assessments_of(session.book, found.case_id)
     if as_json:
         say_json(
             case=asdict(found),
@@ -173,11 +177,12 @@ def show(session: CaseSession, which: str, as_json: bool) -> None:
             history=[asdict(one) for one in history],
             actions=[asdict(one) for one in actions],
             appeals=[asdict(one) for one in appeals],
+            assessments=[asdict(one) for one in judged],
         )
         return
     from spiritsafe.cli.case_text import case_text
 
-    click.echo(case_text(found, findings, history, appeals), nl=False)
+    click.echo(case_text(found, findings, history, appeals, judged), nl=False)
 
 
 @case.command()

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from spiritsafe.cases.assessments import evidence_of
 from spiritsafe.cli.identity_session import moment
 from spiritsafe.events.mapping_text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from spiritsafe.cases.assessments import Assessment
     from spiritsafe.cases.model import Appeal, CaseEvent, CaseMember, CaseSummary
 
 _MARKS = {"supported": "+", "contradicted": "-", "not_observable": "?"}
@@ -25,6 +27,7 @@ def case_text(
     findings: Sequence[dict[str, Any]],
     history: Sequence[CaseEvent],
     appeals: Sequence[Appeal],
+    judged: Sequence[Assessment],
 ) -> str:
     """Everything that a reviewer looks at first, newest finding first."""
     lines = [
@@ -38,6 +41,8 @@ def case_text(
         lines += [*_finding(findings[-1]), ""]
     if len(findings) > 1:
         lines += [f"{len(findings)} findings; the others joined by {_joins(findings)}", ""]
+    if judged:
+        lines += ["what was judged", *(line for one in judged for line in _judged(one)), ""]
     lines += ["what happened"]
     lines += [_event(one) for one in history]
     if appeals:
@@ -50,13 +55,14 @@ def case_text(
 
 def _finding(finding: dict[str, Any]) -> list[str]:
     lines = []
+    names = {id(one): name for name, one in evidence_of(finding).items()}
     for axis in finding["evidence"]["axes"]:
         lines.append(f"{_MARKS[axis['status']]} {axis['name']}: {visible(axis['reason'])}")
         told = [one for one in axis["evidence"] if one["statement"] != axis["reason"]]
         strongest = _of_each_kind(told)
         for one in strongest:
             bits = f" ({one['bits']:.1f} bits)" if one["bits"] is not None else ""
-            lines.append(f"    {visible(one['kind'])}: {visible(one['statement'])}{bits}")
+            lines.append(f"    [{names[id(one)]}] {visible(one['kind'])}: {visible(one['statement'])}{bits}")
         if len(told) > len(strongest):
             lines.append(f"    and {len(told) - len(strongest)} more; --json shows them")
     q_value = finding["q_value"]
@@ -85,6 +91,16 @@ def _fits(outcome: str) -> str:
 def _joins(findings: Sequence[dict[str, Any]]) -> str:
     ways = [one["joined"]["by"] for one in findings if one.get("joined")]
     return ", ".join(f"{way} ({ways.count(way)})" for way in dict.fromkeys(ways))
+
+
+def _judged(one: Assessment) -> list[str]:
+    likelihood = f", {one.likelihood}" if one.likelihood else ""
+    basis = ", ".join(f"{visible(item['what'])} ({item['grade']})" for item in one.basis)
+    return [
+        f"  {one.claim.replace('_', ' ')}{likelihood}: {visible(one.statement)}",
+        f"    confidence {one.confidence}, {visible(one.by)}; rests on {basis}",
+        *(f"    or: {visible(other)}" for other in one.alternatives),
+    ]
 
 
 def _event(one: CaseEvent) -> str:

@@ -167,8 +167,8 @@ def _sentences(text: str) -> Iterator[str]:
 
 
 def _terms(row: Sequence[str], text: str) -> Iterator[str]:
-    """Terms of a row in a text, an adverb of it as well."""
-    for term in row:
+    """Terms of a row in a text, the longest first; an adverb of it as well."""
+    for term in sorted(row, key=len, reverse=True):  # very likely, and not the likely in it
         written = rf"{term.removesuffix('le')}(?:le|ly)?" if term != "remote" else r"remote (?:chance|possibility)"
         if re.search(rf"\b{written}\b", text, re.IGNORECASE):
             yield term

@@ -168,6 +168,23 @@ TYPES: Final[dict[str, RecordType]] = {
             (*_BY, _open("state", "cleared or restored"), _REASON, _personal("account", "the account")),
         ),
         RecordType(
+            "assessment",
+            1,
+            "What a person judges of one claim: the accounts act as one, who operates them, what was trained on it.",
+            (
+                *_BY,
+                _open("claim", "accounts_act_as_one, operated_by or outputs_trained_model"),
+                _open("likelihood", "a term of ICD 203; empty where none is stated", required=False),
+                _open("confidence", "low, moderate or high, and why it is not more is in the statement"),
+                _sealed("statement", "the judgement in words, without its confidence"),
+                _sealed("basis", "evidence it rests on, each with its Admiralty grade", many=True),
+                _sealed(
+                    "alternatives", "other explanations that were looked at, and what speaks against them", many=True
+                ),
+                _personal("operator", "whom it names", required=False),
+            ),
+        ),
+        RecordType(
             "approval",
             1,
             "Somebody agreed to an action, or refused it.",
