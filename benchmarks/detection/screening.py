@@ -152,7 +152,8 @@ PAGE_TEXT: Final = """# Which distorted names does screening find?
 names, sha256 {sha}) and makes near misses. {entries} entries of the half that was not used for development;
 {asked:,} questions. `screen` is asked with its default threshold of {threshold}. *Whole list* holds each question
 against all entries; *pool* against the sampled entries only, as the peers are, of whom the best one counts, at the
-threshold that their makers use. Shares with Clopper and Pearson's 95 % interval, and how many were asked.
+threshold that their makers use; nomenklatura (`--peer`, from an environment of its own) is asked every tenth question.
+Shares with Clopper and Pearson's 95 % interval, and how many were asked.
 
 ## Found, of distorted names
 

@@ -14,10 +14,22 @@ import click
 from spiritsafe.cli.case_session import Act, CaseSession, deciding
 from spiritsafe.cli.evidence_session import read_file
 from spiritsafe.cli.identity_session import guide, home_option, json_option, say_json
+from spiritsafe.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from spiritsafe.playbooks.machine import Work
     from spiritsafe.playbooks.model import Fault, Playbook
+    from spiritsafe.playbooks.rehearsal import Answer
     from spiritsafe.playbooks.signatures import Signed
+
+
+class AnswerError(UsageError):
+    """What is said at a rehearsal is no answer, or a variable is not given as NAME=VALUE."""
+
+    code = "cli.playbook.answer"
+
 
 _FILE = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
 
@@ -32,6 +44,7 @@ def playbook(context: click.Context, home: Path | None) -> None:
       spiritsafe playbook validate contain.json
       spiritsafe playbook sign contain.json --out contain.signed.json --as ada
       spiritsafe playbook validate contain.signed.json --signed
+      spiritsafe playbook rehearse contain.json --set __case__=7
     """
     context.obj = CaseSession(home)
     context.call_on_close(context.obj.close)
@@ -88,6 +101,74 @@ def sign(session: CaseSession, act: Act, file: Path, out: Path) -> None:
         return
     write_atomically(out, data)
     guide(f"{act.name} signed {file}: {out}")
+
+
+@playbook.command()
+@click.argument("file", type=_FILE)
+@click.option("--set", "given", multiple=True, metavar="NAME=VALUE", help="A variable's value; repeatable.")
+@click.option(
+    "--answers", type=_FILE, help="How each action went, one line each: done or failed, then NAME=VALUE ...",
+)  # fmt: skip
+@json_option
+def rehearse(file: Path, given: tuple[str, ...], answers: Path | None, as_json: bool) -> None:
+    """Go through FILE at a table: you say how each action went, and nothing is done.
+
+    Shows which step comes after which, who must decide, and where a way ends in nothing, before the day.
+
+    \b
+      spiritsafe playbook rehearse contain.json --set __case__=7
+      printf 'done\\ndone __confirmed__=yes\\nfailed\\n' | spiritsafe playbook rehearse contain.json --answers -
+    """
+    from spiritsafe.events.mapping_text import visible
+    from spiritsafe.playbooks.reading import read_playbook
+    from spiritsafe.playbooks.rehearsal import rehearse as gone_through
+
+    found = read_playbook(read_file(file))
+    said = None if answers is None else iter(read_file(answers).decode("utf-8", "replace").splitlines())
+    for work, state in gone_through(found, _pairs(given), lambda work: _answer(work, said)):
+        if as_json:
+            say_json(
+                step=work and work.step_id, name=work and work.name, outcome=state.outcome, why=state.why,
+                variables=state.variables,
+            )  # fmt: skip
+        elif work is None:
+            click.echo(f"the end: {state.outcome}" + (f" ({visible(state.why)})" if state.why else ""))
+        elif said is not None:
+            click.echo(visible(work.name))
+
+
+def _answer(work: Work, said: Iterator[str] | None) -> Answer:
+    """How an action went: the next line of a file, or what is said at the terminal."""
+    from spiritsafe.playbooks.rehearsal import Answer
+
+    if said is None:
+        guide(_asked(work))
+        line = click.prompt("done or failed, and NAME=VALUE of what it gave", default="done", err=True)
+    else:
+        line = next(said, "")
+    word, *pairs = line.split()[:50] or [""]
+    if word not in {"done", "failed"}:
+        raise AnswerError(f"{line[:60]!r} is no answer for {work.name}", hint="done or failed, then NAME=VALUE ...")
+    return Answer(word == "done", _pairs(tuple(pairs)))
+
+
+def _asked(work: Work) -> str:
+    from spiritsafe.events.mapping_text import visible
+    from spiritsafe.playbooks.variables import filled
+
+    lines = [click.style(visible(work.name), bold=True)]
+    lines += [
+        visible(filled(str(command.get("command", command["type"])), work.variables)) for command in work.commands
+    ]
+    lines += [f"gives: {', '.join(work.out_args)}"] if work.out_args else []
+    return "\n  ".join(lines)
+
+
+def _pairs(given: tuple[str, ...]) -> dict[str, str]:
+    found = dict(one.partition("=")[::2] for one in given)
+    if any("=" not in one for one in given):
+        raise AnswerError("a variable is given as NAME=VALUE", hint="e.g. __case__=7")
+    return found
 
 
 def _registered(session: CaseSession) -> set[str]:
