@@ -19,4 +19,5 @@ echo "scanning it, without the truth -> $findings"
 echo
 echo "done in $((SECONDS - started)) s"
 echo "  the report            file://$PWD/$findings/report.html"
+echo "  what people do next   .venv/bin/spiritsafe case open $findings"
 echo "  against the truth     .venv/bin/spiritsafe prove score $traffic $findings"

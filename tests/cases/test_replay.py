@@ -134,6 +134,29 @@ def test_records_of_other_rooms_are_lines_of_the_history_and_of_no_case_are_pass
         assert len(list_cases(tables)) == 1
 
 
+def test_a_case_that_nobody_may_open_is_none(desk):
+    desk.open(Found(accounts("acct", 6)))
+    other = "0190b0f6-0000-7000-8000-000000000009"
+    fields = {"before": "", "after": "suspected", "as_of": 1, "reason": "x"}
+    for by in ({"by": "program", "name": "rogue"}, {"by": "rule", "name": "score-above-0.9/1"}):
+        desk.ledger.append([Record("case_move/1", by | fields, case_id=other, time_us=desk.clock())])  # type: ignore[arg-type]
+    assert [one[2] for one in desk.book.irregular()] == [other, other]
+    with desk.book.reading() as tables:
+        assert [one.number for one in list_cases(tables)] == [1]
+
+
+def test_of_many_erasures_at_once_none_leaves_anything(desk):
+    (opened,) = desk.open(Found(accounts("acct", 6)))
+    for account in accounts("acct", 5):
+        who = desk.name(account)
+        erase_subject(desk.ledger, opened.case_id, who, basis="asked", signer=desk.ada, at_us=desk.clock())
+    with desk.book.reading() as tables:
+        assert [one.account_id for one in members_of(tables, 1)] == [desk.name("acct-005")]
+    before = tables_of(desk)
+    desk.book.rebuild()
+    assert tables_of(desk) == before
+
+
 def test_a_ledger_that_was_rolled_back_or_exchanged_is_refused(desk, tmp_path):
     home = desk.office.home
     desk.open(Found(accounts("acct", 6)))

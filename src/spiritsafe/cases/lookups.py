@@ -141,7 +141,8 @@ def find_appeal(tables: Connection, appeal_id: str) -> tuple[int, Appeal]:
     """The case's number and the appeal with an id, or with an id that ends so; raises `CaseUnknownError`."""
     query = sa.select(APPEALS, CASES.c.case_id).join(CASES, CASES.c.number == APPEALS.c.number)
     tail = appeal_id.replace("%", "").replace("_", "")
-    found = tables.execute(query.where(APPEALS.c.appeal_id.like(f"%{tail}")).limit(2)).mappings().all()
+    which = APPEALS.c.appeal_id == tail if len(tail) == 36 else APPEALS.c.appeal_id.like(f"%{tail}")
+    found = tables.execute(query.where(which).limit(2)).mappings().all()
     if len(found) != 1 or len(tail) < _SHORTEST_TAIL:
         raise CaseUnknownError(f"there is no one appeal {appeal_id[:60]}", hint="`spiritsafe case appeal list`")
     return int(found[0]["number"]), Appeal(**{name: found[0][name] for name in Appeal.__slots__})

@@ -71,15 +71,16 @@ class Replay:
                 raise _not_this(f"the ledger no longer holds entry {row.position - 1} as the cases were told it")
         return int(row.position)
 
-    def catch_up(self, position: int, *, told: Callable[[int], None] | None = None, limit: int = PAGE) -> int:
-        """Apply up to `limit` entries from a position on; where it ends."""
-        entries = entries_in(self._ledger, position - 1, limit)
+    def catch_up(self, position: int) -> int:
+        """Apply a page of entries from a position on; where it ends."""
+        entries = entries_in(self._ledger, position - 1, PAGE)
+        records = [record_in(self._ledger, self._subjects, entry) for entry in entries]
+        # Of several erasures in a case the last one tells it again, so that a thousand do not tell it a thousand times.
+        last = {record.case_id: record.position for record in records if record.record == "erasure/1"}
         changed: set[int] = set()
-        for entry in entries:
-            record = record_in(self._ledger, self._subjects, entry)
-            changed |= self._apply(record)
-            if told is not None:
-                told(record.position)
+        for record in records:
+            if record.record != "erasure/1" or last[record.case_id] == record.position:
+                changed |= self._apply(record)
         for number in changed:
             self._recount(number)
         if entries:
@@ -98,11 +99,10 @@ class Replay:
         if record.case_id == ATTESTATION_CASE:
             self._guarded(record, lambda: self._tell_attestation(record))
             return set()
-        number = self._number(record)
+        number = self._tables.execute(sa.select(CASES.c.number).where(CASES.c.case_id == record.case_id)).scalar()
         if number is None:
-            return set()
-        tell = TOLD.get(record.record, tell_other)
-        self._guarded(record, lambda: tell(Telling(self._tables, record, number, self._persons)))
+            return self._begin(record)
+        self._guarded(record, lambda: self._tell(record, number))
         self._tables.execute(
             sa.update(CASES)
             .where(CASES.c.number == number)
@@ -110,36 +110,31 @@ class Replay:
         )
         return {number}
 
-    def _guarded(self, record: FiledRecord, tell: Callable[[], None]) -> None:
-        """Tell it; where it breaks a rule, change nothing and note why."""
+    def _tell(self, record: FiledRecord, number: int) -> None:
+        TOLD.get(record.record, tell_other)(Telling(self._tables, record, number, self._persons))
+
+    def _begin(self, record: FiledRecord) -> set[int]:
+        """A new case, if the record opens one as it may be opened; else nothing, for it is no case of ours."""
+        if record.record != "case_move/1" or record.fields.get("before") or record.fields.get("after") != "suspected":
+            return set()
+        number = int(self._tables.execute(sa.select(sa.func.coalesce(sa.func.max(CASES.c.number), 0))).scalar_one()) + 1
+
+        def begin() -> None:
+            self._tables.execute(sa.insert(CASES).values(number=number, **_new_case(record)))
+            self._tell(record, number)
+
+        return {number} if self._guarded(record, begin) else set()
+
+    def _guarded(self, record: FiledRecord, tell: Callable[[], None]) -> bool:
+        """Tell it; where it breaks a rule, change nothing, note why, and answer False."""
         try:
             with self._tables.begin_nested():
                 tell()
         except (SpiritsafeError, IntegrityError, KeyError, ValueError, TypeError) as error:
             why = f"[{error.code}] {error}" if isinstance(error, SpiritsafeError) else f"not readable: {error!r}"
             note_irregular(self._tables, record, why)
-
-    def _number(self, record: FiledRecord) -> int | None:
-        """The case's number; a new one where the record opens it; None where it is no case of ours."""
-        found = self._tables.execute(sa.select(CASES.c.number).where(CASES.c.case_id == record.case_id)).scalar()
-        if found is not None:
-            return int(found)
-        if record.record != "case_move/1" or record.fields.get("before") or record.fields.get("after") != "suspected":
-            return None
-        number = self._tables.execute(sa.select(sa.func.coalesce(sa.func.max(CASES.c.number), 0))).scalar_one() + 1
-        self._tables.execute(
-            sa.insert(CASES).values(
-                number=number,
-                case_id=record.case_id,
-                state=CaseState.SUSPECTED.value,
-                headline="",
-                opened_us=record.time_us,
-                changed_us=record.time_us,
-                as_of=record.position + 1,
-                **_UNSEEN,
-            )
-        )
-        return int(number)
+            return False
+        return True
 
     def _tell_again(self, erasure: FiledRecord) -> set[int]:
         """Tell a case again, up to an erasure, now that somebody's fields cannot be opened any more."""
@@ -203,6 +198,19 @@ class Replay:
                 owed=count(ACTIONS, ACTIONS.c.outcome == "undo_ordered"),
             )
         )
+
+
+def _new_case(record: FiledRecord) -> dict[str, object]:
+    """The row of a case that a record opens."""
+    return {
+        "case_id": record.case_id,
+        "state": CaseState.SUSPECTED.value,
+        "headline": "",
+        "opened_us": record.time_us,
+        "changed_us": record.time_us,
+        "as_of": record.position + 1,
+        **_UNSEEN,
+    }
 
 
 def _not_this(what: str) -> LedgerBehindError:

@@ -119,16 +119,16 @@ def wanted_events(scan: Scan, campaign: str, limit: int) -> list[str]:
     """Ids of the exchanges that a campaign's finding rests on: those named as evidence first, then its others."""
     ids: dict[str, None] = {}
     for name in ("evidence.parquet", "exchanges.parquet"):
-        table = _table(scan, name, ["campaign_id", "event_id"])
-        mine = table.filter(pc.equal(table["campaign_id"], campaign))["event_id"]
+        mine = _table(scan, name, ["event_id"], ("campaign_id", "=", campaign))["event_id"]
         ids |= dict.fromkeys(mine.drop_null().to_pylist())
     return list(ids)[:limit]
 
 
 def _organizations(scan: Scan, accounts: list[str], hide: Pseudonymiser) -> dict[str, str]:
     """The verified organisation of each account that has one, by pseudonym."""
-    table = _table(scan, "accounts.parquet", ["account_id", "organization_id", "organization_verified"])
-    mine = table.filter(pc.and_(pc.is_in(table["account_id"], pa.array(accounts)), table["organization_verified"]))
+    columns = ["account_id", "organization_id", "organization_verified"]
+    table = _table(scan, "accounts.parquet", columns, ("account_id", "in", accounts))
+    mine = table.filter(table["organization_verified"])
     hidden = hide.column("organization_id", mine["organization_id"].combine_chunks()).to_pylist()
     return {
         account: organization
@@ -139,8 +139,9 @@ def _organizations(scan: Scan, accounts: list[str], hide: Pseudonymiser) -> dict
 
 def _traits(scan: Scan, campaign: str, hide: Pseudonymiser) -> dict[str, list[list[Any]]]:
     """Each account's rarest things: `[thing, value, bits]`."""
-    table = _table(scan, "links.parquet", ["campaign_id", "account_a", "account_b", "thing", "value", "bits"])
-    wanted = pc.and_(pc.equal(table["campaign_id"], campaign), pc.is_in(table["thing"], pa.array(list(TRAIT_THINGS))))
+    columns = ["account_a", "account_b", "thing", "value", "bits"]
+    table = _table(scan, "links.parquet", columns, ("campaign_id", "=", campaign))
+    wanted = pc.is_in(table["thing"], pa.array(list(TRAIT_THINGS)))
     rarest: dict[tuple[str, str], dict[str, float]] = {}
     for row in table.filter(wanted).to_pylist():
         if row["value"] is None or row["bits"] is None:
@@ -191,9 +192,10 @@ def _decoded(folder: Path, name: str, kind: Any) -> Any:
         ) from error
 
 
-def _table(scan: Scan, name: str, columns: list[str]) -> pa.Table:
+def _table(scan: Scan, name: str, columns: list[str], which: tuple[str, str, Any]) -> pa.Table:
+    """Rows of a table of the scan, of which no more is read than is asked for."""
     try:
-        return pq.read_table(scan.folder / name, columns=columns)
+        return pq.read_table(scan.folder / name, columns=columns, filters=[which])
     except (OSError, pa.ArrowInvalid, KeyError) as error:
         raise ScanFolderError(
             f"{scan.folder / name} is broken or lacks columns", hint="scan again with this version"

@@ -81,6 +81,7 @@ def test_real_lists_are_read(tmp_path):
         ("x.csv", SDN[: SDN.index("NORTHWIND") + 4]),
         ("x.xml", ADVANCED[:-300]),
         ("x.xml", ADVANCED.replace("<Sanctions", '<!DOCTYPE x [<!ENTITY a "b">]><Sanctions', 1)),
+        ("x.xml", f"<?xml version='1.0'?><!--{'x' * 9000}--><!DOCTYPE x [<!ENTITY a 'b'>]>{ADVANCED[38:]}"),
         ("x.xml", "<Sanctions><DistinctParties/></Sanctions>"),
         ("x.json", CSL_JSON[:-40]),
         ("x.json", '{"results": []}'),

@@ -40,7 +40,8 @@ def read_advanced(data: bytes) -> tuple[tuple[Entry, ...], Counter[str], str]:
     ListError
         It has a DTD, is no well-formed XML (cut off), or is of another schema.
     """
-    if b"<!DOCTYPE" in data[:4096] or b"<!ENTITY" in data[:4096]:
+    before = data[: data.find(b"<Sanctions")]
+    if b"<!DOCTYPE" in before or b"<!ENTITY" in before:
         raise ListError("the list has a DTD, which OFAC's has not", hint="fetch it from OFAC itself")
     reading = _Reading()
     try:
