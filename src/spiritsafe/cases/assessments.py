@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Final
 
 from spiritsafe.cases.filing import record_of
 from spiritsafe.cases.lookups import find_case, findings_of
+from spiritsafe.cases.model import CLAIMS
 from spiritsafe.errors import UsageError
 from spiritsafe.evidence.lint import Judgement, check_release, lint_judgements, lint_text
 from spiritsafe.evidence.records import Personal
@@ -24,10 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from spiritsafe.cases.book import CaseBook
+    from spiritsafe.cases.model import Claim
     from spiritsafe.keys.persons import Signer
 
-Claim: TypeAlias = Literal["accounts_act_as_one", "operated_by", "outputs_trained_model"]
-CLAIMS: Final[tuple[Claim, ...]] = get_args(Claim)
 RELIABILITY: Final = {
     "A": "completely reliable", "B": "usually reliable", "C": "fairly reliable", "D": "not usually reliable",
     "E": "unreliable", "F": "reliability cannot be judged",

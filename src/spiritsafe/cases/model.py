@@ -37,6 +37,11 @@ ATTESTATION_KINDS: Final[tuple[AttestationKind, ...]] = (
 )  # fmt: skip
 
 
+Claim: TypeAlias = Literal["accounts_act_as_one", "operated_by", "outputs_trained_model"]
+CLAIMS: Final[tuple[Claim, ...]] = ("accounts_act_as_one", "operated_by", "outputs_trained_model")
+"""Kept apart: most public criticism is of sliding from the first to the third."""
+
+
 class CaseUnknownError(UsageError):
     """There is no such case, account, action or appeal."""
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from spiritsafe.cases.model import CaseState
 from spiritsafe.cli.case_appeal import appeal
 from spiritsafe.cli.case_assess import assess
 from spiritsafe.cli.case_attest import attest
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from spiritsafe.cases.opening import LogRows, Opened
 
 STATES = ("in_review", "confirmed", "dismissed", "closed")
-_ALL_STATES = ("suspected", *STATES, "acted_on", "appealed", "upheld", "overturned")
 
 
 @click.group()
@@ -127,7 +127,13 @@ def _why(match: Any) -> str:
 
 
 @case.command("list")
-@click.option("--state", "states", multiple=True, type=click.Choice(_ALL_STATES), help="Only these; may be repeated.")
+@click.option(
+    "--state",
+    "states",
+    multiple=True,
+    type=click.Choice([state.value for state in CaseState]),
+    help="Only these; may be repeated.",
+)
 @click.option("--account", metavar="PSEUDONYM", help="Only cases that this account belongs to.")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="How many.")
 @json_option
@@ -139,7 +145,6 @@ def list_(session: CaseSession, states: tuple[str, ...], account: str | None, li
       spiritsafe case list --state suspected --state in_review
     """
     from spiritsafe.cases.lookups import count_by_state, list_cases
-    from spiritsafe.cases.model import CaseState
 
     with session.book.reading() as tables:
         found = list_cases(tables, states=[CaseState(state) for state in states], account_id=account, limit=limit)
@@ -223,7 +228,6 @@ def move(session: CaseSession, act: Act, which: str, state: str, reason: str, as
     \b
       spiritsafe case move 1 in_review --as ada --reason "first look"
     """
-    from spiritsafe.cases.model import CaseState
     from spiritsafe.cases.moves import move_case
 
     moved = move_case(

@@ -9,20 +9,17 @@ from typing import Any
 
 import click
 
+from spiritsafe.cases.model import CLAIMS
 from spiritsafe.cli.case_session import Act, CaseSession, deciding
 from spiritsafe.cli.identity_session import json_option, say_json
-
-_CLAIMS = ("accounts_act_as_one", "operated_by", "outputs_trained_model")
-_LIKELIHOODS = (
-    "almost no chance", "very unlikely", "unlikely", "roughly even chance", "likely", "very likely", "almost certain",
-)  # fmt: skip
+from spiritsafe.evidence.lint import ROWS
 
 
 @click.command()
 @click.argument("which", metavar="CASE")
-@click.option("--claim", type=click.Choice(_CLAIMS), required=True, help="Which claim: each is judged for itself.")
+@click.option("--claim", type=click.Choice(CLAIMS), required=True, help="Which claim: each is judged for itself.")
 @click.option("--statement", required=True, help="The judgement in words, without its confidence.")
-@click.option("--likelihood", type=click.Choice(_LIKELIHOODS), help="ICD 203's term; without it none is stated.")
+@click.option("--likelihood", type=click.Choice(ROWS[0]), help="ICD 203's term; without it none is stated.")
 @click.option("--confidence", type=click.Choice(("low", "moderate", "high")), required=True, help="Stated apart.")
 @click.option(
     "--basis", multiple=True, required=True, metavar="EVIDENCE=GRADE",

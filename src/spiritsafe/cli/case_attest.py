@@ -11,10 +11,9 @@ from typing import Any
 
 import click
 
+from spiritsafe.cases.model import ATTESTATION_KINDS
 from spiritsafe.cli.case_session import Act, CaseSession, deciding, reason_option, utc_us
 from spiritsafe.cli.identity_session import guide, json_option, moment, say_json
-
-KINDS = ("licensed_distillation", "approved_red_team", "academic", "reseller", "customer_fleet")
 
 
 def _terms(command: Any) -> Any:
@@ -23,7 +22,7 @@ def _terms(command: Any) -> Any:
         click.option("--from", "since", metavar="DAY", help="From when it holds, UTC; from now by default."),
         reason_option,
         click.option("--owner", required=True, help="Who answers for it, e.g. partnerships@provider.example."),
-        click.option("--kind", type=click.Choice(KINDS), required=True, help="Which kind."),
+        click.option("--kind", type=click.Choice(ATTESTATION_KINDS), required=True, help="Which kind."),
     ):
         command = option(command)
     return command
