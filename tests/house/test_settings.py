@@ -80,6 +80,8 @@ def test_the_file_in_the_current_folder_stands_alone(here, home):
         ("SPIRITSAFE_PSEUDONYMISE", "0", "pseudonymise", False),
         ("SPIRITSAFE_TIMEZONE", "Europe/Paris", "timezone", "Europe/Paris"),
         ("SPIRITSAFE_VAULT_COLUMNS", "account_id api_key_id", "vault_columns", ("account_id", "api_key_id")),
+        ("SPIRITSAFE_TWO_PERSONS", "confirmed closed", "two_persons", ("confirmed", "closed")),
+        ("SPIRITSAFE_TWO_PERSONS", "", "two_persons", ()),
         ("SPIRITSAFE_KEY_COMMAND", "kms --key 'alias/a b'", "key_command", ("kms", "--key", "alias/a b")),
         ("SPIRITSAFE_RESOLVE_HOURS", "1.5", "resolve_hours", 1.5),
         ("SPIRITSAFE_TEMP_DIR", "/var/tmp", "temp_dir", Path("/var/tmp")),

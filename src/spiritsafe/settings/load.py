@@ -13,7 +13,7 @@ import stat
 import tomllib
 import zoneinfo
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, get_type_hints
+from typing import TYPE_CHECKING, Any, Final, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -165,7 +165,8 @@ def _converted(name: str, value: object, where: str) -> Any:
         raise _unknown(name, where)
     from_text = where == PREFIX + name.upper()
     try:
-        value = _prepared(name, value, from_text=from_text)
+        is_list = get_origin(get_args(hints[name])[0]) is tuple
+        value = _prepared(name, value, from_text=from_text, is_list=is_list)
         result = msgspec.convert(value, hints[name], strict=not from_text, dec_hook=_folder)
     except (msgspec.ValidationError, ValueError, OverflowError) as error:
         setting = next(s for s in describe() if s.name == name)
@@ -175,10 +176,10 @@ def _converted(name: str, value: object, where: str) -> Any:
     return result
 
 
-def _prepared(name: str, value: object, *, from_text: bool) -> object:
+def _prepared(name: str, value: object, *, from_text: bool, is_list: bool) -> object:
     if name.endswith("_bytes") and isinstance(value, str):
         return parse_size(value)
-    if name in {"vault_columns", "key_command"} and isinstance(value, str) and from_text:
+    if is_list and isinstance(value, str) and from_text:
         return shlex.split(value)
     if isinstance(value, tuple):
         return list(value)
