@@ -174,6 +174,10 @@ def _addresses(appeal_to: str) -> list[str]:
 
 def _templates() -> jinja2.Environment:
     return jinja2.Environment(
-        loader=jinja2.PackageLoader("spiritsafe.cases"), undefined=jinja2.StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True, autoescape=False,  # noqa: S701 - plain text
-    )  # fmt: skip
+        loader=jinja2.PackageLoader("spiritsafe.cases"),
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,  # noqa: S701 - plain text
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

@@ -80,7 +80,7 @@ class Telling:
             "what": what,
             "who": self.field("name"),
             "by": self.field("by"),
-            "reason": str(self.field("reason")),
+            "reason": str(self.field("reason") or self.field("detail")),
             "public_key": signer[1].hex() if signer else "",
             "took_part": took_part,
         }

@@ -57,8 +57,10 @@ def _finding(finding: dict[str, Any]) -> list[str]:
     lines = []
     names = {id(one): name for name, one in evidence_of(finding).items()}
     for axis in finding["evidence"]["axes"]:
-        lines.append(f"{_MARKS[axis['status']]} {axis['name']}: {visible(axis['reason'])}")
+        same = [names[id(one)] for one in axis["evidence"] if one["statement"] == axis["reason"]]
         told = [one for one in axis["evidence"] if one["statement"] != axis["reason"]]
+        mark = f" [{same[0]}]" if same else ""
+        lines.append(f"{_MARKS[axis['status']]} {axis['name']}: {visible(axis['reason'])}{mark}")
         strongest = _of_each_kind(told)
         for one in strongest:
             bits = f" ({one['bits']:.1f} bits)" if one["bits"] is not None else ""
