@@ -118,6 +118,16 @@ def test_a_breach_is_an_error_that_quotes_it():
     assert "1 more places" in str(caught.value)
 
 
+@given(st.integers(0, (1 << 128) - 1), st.uuids())
+def test_pseudonyms_and_ids_are_never_taken_for_cards(number, case_id):
+    mine = f"p1_{number:032x}"
+    assert lint_text(f"Account {mine}, case {case_id}.", leaves=True, concerns=[mine]) == []
+    digits = f"p1_{number % 10**32:032d}"
+    assert (
+        lint_text(f"Account {digits} in 4111-1111-1111-4111-a111-111111111111.", leaves=True, concerns=[digits]) == []
+    )
+
+
 @given(st.text(max_size=400), st.text(max_size=100))
 def test_any_text_is_read_to_its_end(text, secret):
     for one in lint_text(text, leaves=True, secrets=[secret]):

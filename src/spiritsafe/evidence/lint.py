@@ -56,7 +56,7 @@ _BUSINESS: Final = re.compile(
 _EMAIL: Final = re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b")
 _IPV4: Final = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.]*\d)")
 _IPV6: Final = re.compile(r"(?<![\w:])(?=[0-9a-f]*:)[0-9a-f:]{3,39}(?![\w:])", re.IGNORECASE)
-_DIGITS: Final = re.compile(r"(?<!\d)(?:\d[ -]?){13,19}(?!\d)")
+_DIGITS: Final = re.compile(r"(?<![\w-])(?:\d[ -]?){12,18}\d(?![\w-])")  # not within a pseudonym or a UUID
 _PSEUDONYM: Final = re.compile(r"\bp\d+_[0-9a-f]{32}\b")
 
 
