@@ -64,7 +64,7 @@ def _case(number: int, members: int) -> dict[str, Any]:
         "number": number, "case_id": f"01a22cfe-4834-7118-ba49-{number:012x}", "headline": "46 accounts act as one",
         "state": _STATES[0 if number % 10 else number // 10 % len(_STATES)].value, "opened_us": number,
         "changed_us": number * 7919 % 1_000_003, "as_of": number, "members": members, "unconfirmed": members,
-        "cleared": 0, "exchanges": 1336, "open_appeals": 0, "owed": 0,
+        "cleared": 0, "exchanges": 1336, "open_appeals": 0, "owed": 0, "joined_to": 0,
     }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from spiritsafe.cases import life
-from spiritsafe.cases.lookups import history_of, members_of
+from spiritsafe.cases.lookups import findings_of, history_of, members_of
 from spiritsafe.cases.model import (
     CaseState,
     CaseUnknownError,
@@ -16,7 +16,8 @@ from spiritsafe.cases.model import (
     SecondPersonError,
     StrangerError,
 )
-from spiritsafe.cases.moves import clear_account, move_case
+from spiritsafe.cases.moves import clear_account, join_case, move_case
+from spiritsafe.evidence.erasure import erase_subject
 from tests.cases.desk import WHY, Found, accounts
 
 
@@ -125,6 +126,60 @@ def test_a_case_is_found_by_number_by_id_and_by_the_end_of_its_id(desk):
     for name in ("2", "", "%", "0190b0f6-0000-7000-8000-000000000001", "zz"):
         with pytest.raises(CaseUnknownError):
             desk.move(name, "in_review")
+
+
+WRITES = {("phrase", "77"): 9.5}
+
+
+def test_a_person_joins_what_a_scan_did_not_and_it_goes_on_there(desk):
+    desk.open(Found(accounts("acct", 6), WRITES))
+    (second,) = desk.open(Found(accounts("new", 4), WRITES))
+    assert (second.outcome, [one.number for one in second.related]) == ("opened", [1])
+    join_case(desk.book, "2", "1", signer=desk.ada, **WHY)
+    assert (desk.case(2).state, desk.case(2).joined_to) == (CaseState.CLOSED, 1)
+    assert (desk.case(1).members, desk.case(1).unconfirmed) == (10, 10)
+    with desk.book.reading() as tables:
+        assert findings_of(tables, 1)[-1]["joined"] == {"by": "ada", "from": second.case_id}
+        assert history_of(tables, 2)[-1].what == "joined to case 1"
+    with pytest.raises(MoveError, match="joined to case 1"):
+        desk.move(2, "in_review")
+    (later,) = desk.open(Found([*accounts("new", 4), "new-9"], WRITES))
+    assert (later.outcome, later.number) == ("joined", 1)
+    assert desk.book.irregular() == []
+
+
+def test_who_is_erased_from_a_case_that_was_joined_is_erased_from_the_other_by_itself(desk):
+    first, second = desk.open(Found(accounts("acct", 6)), Found(accounts("new", 4)))
+    join_case(desk.book, "2", "1", signer=desk.ada, **WHY)
+    gone = desk.name("new-001")
+    for case_id, left in ((second.case_id, 10), (first.case_id, 9)):
+        erase_subject(desk.ledger, case_id, gone, basis="asked", signer=desk.ada, at_us=desk.clock())
+        assert desk.case(1).members == left
+    assert desk.case(2).members == 3
+
+
+def test_who_was_cleared_is_not_named_again_where_a_case_is_joined(desk):
+    desk.open(Found(accounts("acct", 6)), Found(accounts("new", 2)), Found(accounts("old", 1)))
+    for case, account in (("2", "new-000"), ("3", "old-000")):
+        clear_account(desk.book, case, desk.name(account), signer=desk.ada, **WHY)
+        join_case(desk.book, case, "1", signer=desk.ada, **WHY)
+    with desk.book.reading() as tables:
+        named = {one.account_id for one in members_of(tables, 1)}
+    assert named == {desk.name(one) for one in (*accounts("acct", 6), "new-001")}
+
+
+def test_what_was_decided_somewhere_is_joined_to_nothing(desk):
+    desk.open(Found(accounts("acct", 6)), Found(accounts("new", 4)), Found(accounts("other", 4)))
+    for state in ("in_review", "confirmed"):
+        desk.move(1, state, two_persons=())
+    join_case(desk.book, "2", "1", signer=desk.ada, **WHY)
+    assert (desk.case(1).state, desk.case(1).unconfirmed) == (CaseState.CONFIRMED, 4)
+    for case, into, told in (("1", "3", "is confirmed"), ("3", "3", "is itself"), ("2", "3", "joined to case 1"),
+                             ("3", "2", "joined to case 1")):  # fmt: skip
+        with pytest.raises(MoveError, match=told):
+            join_case(desk.book, case, into, signer=desk.ada, **WHY)
+    with pytest.raises(StrangerError):
+        join_case(desk.book, "3", "1", signer=desk.eve, **WHY)
 
 
 def test_a_case_of_which_every_account_was_cleared_cannot_be_confirmed(desk):

@@ -73,13 +73,21 @@ def accounts() -> list[dict[str, Any]]:
     ]
 
 
-def write(folder: Path, made: list[dict[str, Any]] | None = None) -> tuple[Path, Path]:
-    """The log and its accounts as Parquet in `folder`; the log in four row groups."""
+def write(folder: Path, made: list[dict[str, Any]] | None = None, *, prefix: str = "acct") -> tuple[Path, Path]:
+    """The log and its accounts as Parquet in `folder`; the log in four row groups.
+
+    Under another `prefix` they are other accounts, and the ring's come from other addresses.
+    """
     log, table = folder / "requests.parquet", folder / "accounts.parquet"
-    made = rows() if made is None else made
+    made, have = rows() if made is None else made, accounts()
+    if prefix != "acct":
+        for row in (*made, *have):
+            row["account_id"] = row["account_id"].replace("acct", prefix)
+        for row in made:
+            row["client_ip"] = row["client_ip"].replace("198.51.100.", "203.0.113.")
     names = [c.name for c in REQUESTS.columns if c.name in made[0]]
     requests = pa.Table.from_pylist(made, schema=REQUESTS.arrow(names))
     pq.write_table(requests, log, row_group_size=max(len(made) // 4, 1))
-    have = [c.name for c in ACCOUNTS.columns if c.name in accounts()[0]]
-    write_parquet(pa.Table.from_pylist(accounts(), schema=ACCOUNTS.arrow(have)), table, ACCOUNTS.tag)
+    columns = [c.name for c in ACCOUNTS.columns if c.name in have[0]]
+    write_parquet(pa.Table.from_pylist(have, schema=ACCOUNTS.arrow(columns)), table, ACCOUNTS.tag)
     return log, table

@@ -25,14 +25,24 @@ def cluster():
         yield running
 
 
+def scanned(folder: Path, prefix: str = "acct") -> Path:
+    log, accounts = small_log.write(folder, prefix=prefix)
+    command: list[Path | str] = [SPIRITSAFE, "scan", log, "--accounts", accounts, "--out", folder / "findings"]
+    home = {"SPIRITSAFE_HOME": str(folder.parent / "scanning")}  # one for all, so a phrase has one fingerprint
+    subprocess.run(command, check=True, capture_output=True, env=os.environ | home)
+    return folder / "findings"
+
+
 @pytest.fixture(scope="module")
 def findings(tmp_path_factory):
     """A real scan of a real log."""
-    folder = tmp_path_factory.mktemp("log")
-    log, accounts = small_log.write(folder)
-    command = [SPIRITSAFE, "scan", log, "--accounts", accounts, "--out", folder / "findings"]
-    subprocess.run(command, check=True, capture_output=True, env=os.environ | {"SPIRITSAFE_HOME": str(folder / "home")})
-    return folder / "findings"
+    return scanned(tmp_path_factory.mktemp("log"))
+
+
+@pytest.fixture(scope="module")
+def later_findings(tmp_path_factory):
+    """The same operator with other accounts at other addresses: only the wording is left."""
+    return scanned(tmp_path_factory.mktemp("later"), "later")
 
 
 class Desk:
@@ -131,6 +141,21 @@ def test_from_a_scan_to_an_appeal_that_is_granted_and_a_ledger_that_proves_it(de
     desk.run("evidence", "prove", *ids, "--out", "case.json")
     proved = desk.run("evidence", "verify", "case.json", "--key", key)
     assert proved.count("entry ") == len(ids) == len(desk.shown()["history"])
+
+
+def test_a_person_joins_what_a_scan_could_not(desk, findings, later_findings):
+    desk.run("case", "open", findings)
+    assert "see also" in desk.run("case", "open", later_findings)
+    first, second = (json.loads(line) for line in sorted(desk.run("case", "list", "--json").splitlines()))
+    assert {first["number"], second["number"]} == {1, 2}
+    assert desk.signed("ada", "join", "2", "1", *WHY) == "case 2: joined to case 1\n"
+    joined = desk.shown()["case"]
+    assert (joined["members"], joined["unconfirmed"]) == (first["members"] + second["members"],) * 2
+    assert "go on with case 1" in desk.signed("ada", "move", "2", "in_review", *WHY, code=2)
+    assert "joined to case 1: go on there" in desk.run("case", "show", "2")
+    assert desk.run("evidence", "verify")
+    desk.run("case", "rebuild")
+    assert desk.shown()["case"] == joined
 
 
 def test_what_is_wrong_is_told_with_its_code_and_nothing_is_filed(desk, findings, tmp_path):

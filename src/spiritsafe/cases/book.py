@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from spiritsafe.cases.store import CaseStore
     from spiritsafe.cases.telling import Persons
     from spiritsafe.evidence.ledger import Ledger
+    from spiritsafe.evidence.reading import FiledRecord
     from spiritsafe.evidence.records import Record
     from spiritsafe.evidence.writing import Filed, Writer
     from spiritsafe.keys.persons import Signer
@@ -52,6 +53,10 @@ class Doing:
     def holds(self, record_id: str) -> bool:
         """Whether a record with this id is filed."""
         return self._writer.holds(record_id)
+
+    def records(self, case_id: str, record: str) -> list[FiledRecord]:
+        """A case's records of one type, as the log holds them now."""
+        return self._writer.records_of(case_id, record)
 
     def check_person(self, signer: Signer) -> None:
         """Raise `StrangerError` unless whoever signs is registered in this home."""

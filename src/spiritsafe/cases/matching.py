@@ -89,7 +89,9 @@ def matches(tables: Connection, members: Mapping[str, Mapping[str, Any]], *, log
         row
         for part in _parts(numbers)
         for row in tables.execute(
-            sa.select(CASES.c.number, CASES.c.case_id, CASES.c.state, CASES.c.members).where(CASES.c.number.in_(part))
+            sa.select(CASES.c.number, CASES.c.case_id, CASES.c.state, CASES.c.members).where(
+                CASES.c.number.in_(part), CASES.c.joined_to == 0
+            )
         )
     ]
     found = []

@@ -74,7 +74,10 @@ class StrangerError(VerificationError):
 
 @dataclass(frozen=True, slots=True)
 class CaseSummary:
-    """A case in a line. `as_of` is how many entries the ledger held when it last changed."""
+    """A case in a line. `as_of` is how many entries the ledger held when it last changed.
+
+    `joined_to`: the number of the case that it was joined to by a person; 0 where it was not.
+    """
 
     number: int
     case_id: str
@@ -89,6 +92,7 @@ class CaseSummary:
     exchanges: int
     open_appeals: int
     owed: int
+    joined_to: int
 
 
 @dataclass(frozen=True, slots=True)

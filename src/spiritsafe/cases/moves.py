@@ -80,6 +80,7 @@ def move_case(
     with book.doing() as doing:
         doing.check_person(signer)
         found = find_case(doing.tables, case)
+        _check_goes_on(found)
         life.check_move(found.state, after, by="person", name=signer.name)
         _check_seen(found, as_of)
         _check_ready(doing, found, after)
@@ -94,6 +95,59 @@ def move_case(
         more |= {"proposal": proposal} if proposal else {}
         record = move_of(doing, found.case_id, found.state, after, reason=reason, signer=signer, **more)
         return Moved(found, after, False, doing.file([record])[0].record_id)
+
+
+def join_case(book: CaseBook, case: str, into: str, *, reason: str, signer: Signer) -> tuple[CaseSummary, CaseSummary]:
+    """Say that a case is another's campaign: its findings are filed there as well, and it is closed.
+
+    What a scan joins by itself needs two kinds of evidence; a person may see it with one. Its accounts are confirmed
+    there like any that join later.
+
+    Raises
+    ------
+    MoveError
+        Something was decided in the case, it was joined already, or the other was, or both are one.
+    """
+    with book.doing() as doing:
+        doing.check_person(signer)
+        found, other = find_case(doing.tables, case), find_case(doing.tables, into)
+        for one in (found, other):
+            _check_goes_on(one)
+        if found.state not in life.JOINABLE or found.number == other.number:
+            what = "is itself" if found.number == other.number else f"is {found.state}"
+            raise MoveError(
+                f"case {found.number} {what}: it is joined to no other",
+                hint="only a case in which nothing was decided yet can be; clear accounts that are in the wrong one",
+            )
+        records = _again(doing, found, other, signer)
+        records.append(record_of(doing, "case_join/1", found.case_id, signer=signer, into=other.case_id, reason=reason))
+        doing.file(records)
+    return found, other
+
+
+def _again(doing: Doing, found: CaseSummary, other: CaseSummary, signer: Signer) -> list[Record]:
+    """A case's findings once more, under the other case: there its accounts can be erased by themselves.
+
+    Who was cleared stays cleared: such accounts are not named again.
+    """
+    cleared = {one.account_id for one in members_of(doing.tables, found.number) if one.cleared}
+    records = []
+    for finding in doing.records(found.case_id, "finding/1"):
+        fields: dict[str, Any] = {name: value for name, value in finding.fields.items() if name not in {"by", "name"}}
+        named = [one for one in fields["members"] if isinstance(one, dict) and one["account"] not in cleared]
+        if not named:
+            continue
+        fields["joined"] = {"by": signer.name, "from": found.case_id}
+        fields["members"] = tuple(Personal(str(one["account"]), one) for one in named)
+        records.append(record_of(doing, "finding/1", other.case_id, signer=signer, **fields))
+    return records
+
+
+def _check_goes_on(found: CaseSummary) -> None:
+    if found.joined_to:
+        raise MoveError(
+            f"case {found.number} was joined to case {found.joined_to}", hint=f"go on with case {found.joined_to}"
+        )
 
 
 def clear_account(

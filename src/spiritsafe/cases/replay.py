@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from spiritsafe.evidence.reading import FiledRecord
 
 PAGE: Final = 500
-_UNSEEN: Final = {"members": 0, "unconfirmed": 0, "cleared": 0, "exchanges": 0, "open_appeals": 0, "owed": 0}
+_COUNTS: Final = ("members", "unconfirmed", "cleared", "exchanges", "open_appeals", "owed", "joined_to")
+_UNSEEN: Final = dict.fromkeys(_COUNTS, 0)
 
 
 class LedgerBehindError(VerificationError):

@@ -50,6 +50,7 @@ CASES = Table(
     _big("exchanges"),
     _big("open_appeals"),
     _big("owed"),
+    _big("joined_to"),
     Index("cases_by_id", "case_id", unique=True),
     Index("cases_by_change", "changed_us", "number"),
     Index("cases_by_state", "state", "changed_us", "number"),

@@ -15,8 +15,9 @@ from spiritsafe.cases.model import CaseState
 from spiritsafe.cli.case_appeal import appeal
 from spiritsafe.cli.case_assess import assess
 from spiritsafe.cli.case_attest import attest
+from spiritsafe.cli.case_notice import notice, retractions
 from spiritsafe.cli.case_session import Act, CaseSession, deciding, reason_option, tell_case
-from spiritsafe.cli.identity_session import guide, home_option, json_option, moment, say_json
+from spiritsafe.cli.identity_session import guide, home_option, json_option, say_json
 from spiritsafe.cli.reading import reading_options
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ def case(context: click.Context, home: Path | None) -> None:
 case.add_command(appeal)
 case.add_command(assess)
 case.add_command(attest)
+case.add_command(notice)
+case.add_command(retractions)
 
 
 @case.command("open")
@@ -249,6 +252,25 @@ def move(session: CaseSession, act: Act, which: str, state: str, reason: str, as
 
 @case.command()
 @click.argument("which", metavar="CASE")
+@click.argument("into", metavar="INTO")
+@reason_option
+@deciding
+def join(session: CaseSession, act: Act, which: str, into: str, reason: str) -> None:
+    """Join a CASE to another one: you judge that it is the same campaign. Its accounts are confirmed there anew.
+
+    A scan joins by itself where two kinds of evidence agree; `case open` names other cases as "see also".
+
+    \b
+      spiritsafe case join 5 4 --as ada --reason "one template, and the same customer's data"
+    """
+    from spiritsafe.cases.moves import join_case
+
+    found, other = join_case(session.book, which, into, reason=reason, signer=act.signer(session))
+    click.echo(f"case {found.number}: joined to case {other.number}")
+
+
+@case.command()
+@click.argument("which", metavar="CASE")
 @click.argument("account", metavar="PSEUDONYM")
 @reason_option
 @click.option("--restore", is_flag=True, help="Take it back.")
@@ -324,57 +346,6 @@ def undone(session: CaseSession, act: Act, which: str, reason: str, accounts: tu
     else:
         count = report_undone(session.book, which, detail=reason, signer=signer, only=only)
         click.echo(f"undone for {count} accounts")
-
-
-@case.command()
-@click.argument("which", metavar="CASE")
-@click.argument("account", metavar="PSEUDONYM")
-@click.option(
-    "--form", type=click.Choice(("holder", "reviewer", "regulator")), default="holder", show_default=True,
-    help="For whom: each reads what concerns them.",
-)  # fmt: skip
-@click.option("--draft", is_flag=True, help="Print it and file nothing.")
-@deciding
-def notice(session: CaseSession, act: Act, which: str, account: str, form: Any, draft: bool) -> None:
-    """Write the statement of reasons that an account's holder is owed, and file that it was given.
-
-    You send it; --draft only prints. What may not be said (other people's data, prices, reasoning from
-    nationality, a likelihood mixed with a confidence) is refused.
-
-    \b
-      spiritsafe case notice 1 p1_0af3be35a65b32f6ae25ade14522b88f --as ada
-    """
-    from spiritsafe.cases.notices import give_notice, render, statement_of
-
-    settings = session.settings
-    redress: dict[str, Any] = {"appeal_to": settings.appeal_to, "appeal_days": settings.appeal_days}
-    if draft:
-        with session.book.reading() as tables:
-            click.echo(render(statement_of(tables, which, account, **redress), form), nl=False)
-        return
-    click.echo(give_notice(session.book, which, account, form, signer=act.signer(session), **redress), nl=False)
-
-
-@case.command()
-@click.option("--after", type=int, default=-1, metavar="POSITION", help="Only those filed behind this entry.")
-@json_option
-@click.pass_obj
-def retractions(session: CaseSession, after: int, as_json: bool) -> None:
-    """List what was found and does not hold, for whoever told others of it.
-
-    \b
-      spiritsafe case retractions --json
-    """
-    from spiritsafe.cases.lookups import retractions_in
-
-    with session.book.reading() as tables:
-        found = retractions_in(tables, after=after)
-    for one in found:
-        if as_json:
-            say_json(**asdict(one))
-        else:
-            whom = "the whole case" if one.scope == "case" else ", ".join(one.account_ids)
-            click.echo(f"{one.position:>8}  {moment(one.time_us)}  {whom}: {one.reason}")
 
 
 @case.command()

@@ -33,6 +33,7 @@ def case_text(
     lines = [
         click.style(f"case {found.number}: {found.state.replace('_', ' ')}", bold=True) + f"  {found.case_id}",
         visible(found.headline),
+        *([f"joined to case {found.joined_to}: go on there"] if found.joined_to else []),
         f"{found.members} accounts ({found.unconfirmed} not confirmed, {found.cleared} cleared), "
         f"{found.exchanges:,} exchanges; as of entry {found.as_of}",
         "",

@@ -162,6 +162,12 @@ TYPES: Final[dict[str, RecordType]] = {
             ),
         ),
         RecordType(
+            "case_join",
+            1,
+            "A person judged that a case is another's: it is closed, and what was found goes on there.",
+            (*_BY, _open("into", "id of the other case"), _REASON),
+        ),
+        RecordType(
             "case_member",
             1,
             "An account of a case was cleared: it is none of the campaign's. Or that was taken back.",

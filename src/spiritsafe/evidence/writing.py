@@ -59,9 +59,9 @@ class Writer:
         """How many entries there are, those added here among them."""
         return size_in(self.connection)
 
-    def records(self, *, after: int, limit: int) -> list[FiledRecord]:
-        """What the entries behind a position say, as this transaction sees them."""
-        found = entries_in(self.connection, after, limit)
+    def records_of(self, case_id: str, record: str) -> list[FiledRecord]:
+        """What a case's entries of one type say, as this transaction sees them."""
+        found = entries_in(self.connection, -1, -1, case_id=case_id, record=record)
         return [record_in(self.connection, self.subjects, entry) for entry in found]
 
     def holds(self, record_id: str) -> bool:

@@ -53,9 +53,8 @@ def _what_was_found() -> None:
         "cases",
         *_big("number"),
         *_text("case_id", "state", "headline"),
-        *_big(
-            "opened_us", "changed_us", "as_of", "members", "unconfirmed", "cleared", "exchanges", "open_appeals", "owed"
-        ),
+        *_big("opened_us", "changed_us", "as_of", "members", "unconfirmed", "cleared", "exchanges"),
+        *_big("open_appeals", "owed", "joined_to"),
         sa.PrimaryKeyConstraint("number"),
     )
     op.create_index("cases_by_change", "cases", ["changed_us", "number"])
