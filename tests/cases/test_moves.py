@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from spiritsafe.cases.model import (
 )
 from spiritsafe.cases.moves import clear_account, join_case, move_case
 from spiritsafe.evidence.erasure import erase_subject
+from spiritsafe.evidence.records import Personal, Record
 from tests.cases.desk import WHY, Found, accounts
 
 
@@ -178,8 +180,34 @@ def test_what_was_decided_somewhere_is_joined_to_nothing(desk):
                              ("3", "2", "joined to case 1")):  # fmt: skip
         with pytest.raises(MoveError, match=told):
             join_case(desk.book, case, into, signer=desk.ada, **WHY)
+    with pytest.raises(MoveError, match="joined to case 1"):
+        clear_account(desk.book, "2", desk.name("new-000"), signer=desk.ada, **WHY)
     with pytest.raises(StrangerError):
         join_case(desk.book, "3", "1", signer=desk.eve, **WHY)
+
+
+def test_a_case_that_was_confirmed_once_and_is_in_review_again_is_joined_to_nothing(desk):
+    desk.open(Found(accounts("acct", 6)), Found(accounts("new", 4)))
+    for state in ("in_review", "confirmed", "in_review"):
+        desk.move(1, state, two_persons=())
+    with pytest.raises(MoveError, match="was confirmed before"):
+        join_case(desk.book, "1", "2", signer=desk.ada, **WHY)
+
+
+def test_what_is_filed_under_a_case_that_was_joined_changes_neither(desk):
+    first, second = desk.open(Found(accounts("acct", 6)), Found(accounts("new", 4)))
+    join_case(desk.book, "2", "1", signer=desk.ada, **WHY)
+    by = {"by": "person", "name": "ada"}
+    for record, fields in (
+        ("case_join/1", {"into": first.case_id, "reason": "again"}),
+        ("case_move/1", {"before": "closed", "after": "in_review", "as_of": 99, "reason": "again"}),
+        ("case_member/1", {"state": "cleared", "reason": "x", "account": Personal("a", desk.name("new-000"))}),
+    ):
+        given: dict[str, Any] = by | fields
+        desk.ledger.append([Record(record, given, case_id=second.case_id, time_us=desk.clock(), signer=desk.ada)])
+    assert [one[1] for one in desk.book.irregular()] == ["case_join/1", "case_move/1", "case_member/1"]
+    assert (desk.case(2).state, desk.case(2).members, desk.case(2).cleared) == (CaseState.CLOSED, 4, 0)
+    assert desk.case(1).members == 10
 
 
 def test_a_case_of_which_every_account_was_cleared_cannot_be_confirmed(desk):

@@ -14,7 +14,7 @@ from spiritsafe.cases.actions import act, order_undo, report_undone
 from spiritsafe.cases.appeals import decide_appeal, make_appeal, run_clock, take_appeal
 from spiritsafe.cases.lookups import appeals_in, history_of, list_cases, members_of
 from spiritsafe.cases.model import CaseState
-from spiritsafe.cases.moves import clear_account
+from spiritsafe.cases.moves import clear_account, join_case
 from spiritsafe.cases.replay import LedgerBehindError
 from spiritsafe.cases.store import open_store
 from spiritsafe.cases.tables import METADATA
@@ -178,14 +178,14 @@ def test_a_ledger_that_was_rolled_back_or_exchanged_is_refused(desk, tmp_path):
         desk.case()
 
 
-STEPS = st.lists(st.tuples(st.integers(0, 11), st.integers(0, 2), st.integers(0, 5)), max_size=25)
+STEPS = st.lists(st.tuples(st.integers(0, 13), st.integers(0, 2), st.integers(0, 5)), max_size=25)
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(steps=STEPS)
 def test_whatever_is_tried_in_whatever_order_the_tables_and_the_ledger_agree(tmp_path_factory, steps):
     desk = Desk(tmp_path_factory.mktemp("desk"), "")
-    opened = desk.open(Found(accounts("acct", 4)), rows=False)
+    opened = desk.open(Found(accounts("acct", 4)), Found(accounts("other", 2)), rows=False)
     people = (desk.ada, desk.grace, desk.alan)
     for what, who, which in steps:
         desk.clock.us += DAY_US
@@ -195,12 +195,13 @@ def test_whatever_is_tried_in_whatever_order_the_tables_and_the_ledger_agree(tmp
             continue
     assert desk.book.irregular() == []
     with desk.book.reading() as tables:
-        (case,) = list_cases(tables)
-        members = members_of(tables, 1)
-        assert case.members == len(members)
-        assert case.unconfirmed == sum(not one.confirmed and not one.cleared for one in members)
-        assert case.open_appeals == len(appeals_in(tables, open_only=True))
-        assert (case.state is CaseState.APPEALED) == (case.open_appeals > 0)
+        for case in list_cases(tables):
+            members = members_of(tables, case.number)
+            assert case.members == len(members)
+            assert case.unconfirmed == sum(not one.confirmed and not one.cleared for one in members)
+            assert case.open_appeals == (len(appeals_in(tables, open_only=True)) if case.number == 1 else 0)
+            assert (case.state is CaseState.APPEALED) == (case.open_appeals > 0)
+            assert case.state is CaseState.CLOSED or not case.joined_to
     before = tables_of(desk)
     desk.book.rebuild()
     assert tables_of(desk) == before
@@ -225,6 +226,10 @@ def attempt(desk, what, person, account, case_id):
         report_undone(desk.book, "1", detail="x", signer=person)
     elif what == 10:
         erase_subject(desk.ledger, case_id, account, basis="asked", signer=person, at_us=desk.clock())
+    elif what == 11:
+        join_case(desk.book, "2", "1", signer=person, **WHY)
+    elif what == 12:
+        clear_account(desk.book, "2", desk.name("other-000"), signer=person, **WHY)
     else:
         with desk.book.reading() as tables:
             first = appeals_in(tables, open_only=True)[:1]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from spiritsafe.cases import life
 from spiritsafe.cases.filing import action_of, move_of
-from spiritsafe.cases.lookups import actions_of, appeals_in, attestations_in, find_case, members_of
+from spiritsafe.cases.lookups import actions_of, appeals_in, attestations_in, find_case, find_current, members_of
 from spiritsafe.cases.model import CaseState, CaseUnknownError, MoveError
 from spiritsafe.errors import VerificationError
 from spiritsafe.evidence.records import new_id
@@ -132,7 +132,7 @@ def act(
     with book.doing() as doing:
         if signer is not None:
             doing.check_person(signer)
-        found = find_case(doing.tables, case)
+        found = find_current(doing.tables, case)
         if found.state not in life.UNDER_ACTION:
             raise MoveError(
                 f"case {found.number} is {found.state}: nothing may be done to its accounts",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from spiritsafe.cases import life
 from spiritsafe.cases.actions import undo_records
 from spiritsafe.cases.filing import move_of, record_of, retraction_of
-from spiritsafe.cases.lookups import actions_of, appeals_in, find_appeal, find_case, members_of
+from spiritsafe.cases.lookups import actions_of, appeals_in, find_appeal, find_case, find_current, members_of
 from spiritsafe.cases.model import CaseState, CaseUnknownError, MoveError, SecondPersonError
 from spiritsafe.cases.telling import check_independent
 from spiritsafe.evidence.records import Personal, new_id, utc_text
@@ -53,7 +53,7 @@ def make_appeal(
     with book.doing() as doing:
         if signer is not None:
             doing.check_person(signer)
-        found = find_case(doing.tables, case)
+        found = find_current(doing.tables, case)
         _check_appealable(doing, found, account_id)
         appeal, due_us = new_id(), doing.now_us + days * _DAY_US
         fields = {

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from spiritsafe.cases.filing import record_of
-from spiritsafe.cases.lookups import find_case, findings_of
+from spiritsafe.cases.lookups import find_current, findings_of
 from spiritsafe.cases.model import CLAIMS
 from spiritsafe.errors import UsageError
 from spiritsafe.evidence.lint import Judgement, check_release, lint_judgements, lint_text
@@ -114,7 +114,7 @@ def assess(
     """
     with book.doing() as doing:
         doing.check_person(signer)
-        found = find_case(doing.tables, case)
+        found = find_current(doing.tables, case)
         if bool(operator) != (claim == "operated_by"):
             raise AssessmentError(
                 "an operator is named with the claim operated_by, and only there", hint="name them with --operator"

@@ -42,7 +42,7 @@ RULES_MOVES: Final[Mapping[str, frozenset[tuple[CaseState | None, CaseState]]]] 
     DECIDED: frozenset({(S.APPEALED, S.UPHELD), (S.APPEALED, S.OVERTURNED)}),
     SEEN_AGAIN: frozenset({(S.CLOSED, S.SUSPECTED)}),
 }
-JOINABLE: Final = frozenset({S.SUSPECTED, S.IN_REVIEW, S.DISMISSED})
+JOINABLE: Final = frozenset({S.SUSPECTED, S.IN_REVIEW})
 """States in which a case may be joined to another: nothing was decided against anybody that would have to move too."""
 UNDER_ACTION: Final = frozenset({S.CONFIRMED, S.ACTED_ON, S.APPEALED, S.UPHELD})
 """States in which something may be done to confirmed accounts; while some appeal, only to the others."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
+from spiritsafe.cases.life import JOINABLE
 from spiritsafe.cases.model import (
     Action,
     Appeal,
@@ -20,6 +21,7 @@ from spiritsafe.cases.model import (
     CaseState,
     CaseSummary,
     CaseUnknownError,
+    MoveError,
     Retraction,
 )
 from spiritsafe.cases.tables import ACTIONS, APPEALS, ATTESTATIONS, CASES, EVENTS, FINDINGS, MEMBERS, RETRACTIONS
@@ -49,6 +51,29 @@ def find_case(tables: Connection, text: str) -> CaseSummary:
         what = "two cases have an id that ends so" if len(found) > 1 else f"there is no case {text[:60]}"
         raise CaseUnknownError(what, hint="`spiritsafe case list` shows them; give a number or an id")
     return _summary(found[0])
+
+
+def find_current(tables: Connection, text: str) -> CaseSummary:
+    """A case as `find_case` finds it; raises `MoveError` where it was joined to another and goes on there."""
+    found = find_case(tables, text)
+    if found.joined_to:
+        raise MoveError(
+            f"case {found.number} was joined to case {found.joined_to}", hint=f"go on with case {found.joined_to}"
+        )
+    return found
+
+
+def check_undecided(tables: Connection, number: int, state: CaseState) -> None:
+    """Raise `MoveError` where something was decided in a case, or done: that stays where it was decided."""
+    confirmed = sa.select(MEMBERS.c.number).where(MEMBERS.c.number == number, MEMBERS.c.confirmed).limit(1)
+    done = sa.select(ACTIONS.c.number).where(ACTIONS.c.number == number).limit(1)
+    if state in JOINABLE and not any(tables.execute(one).first() for one in (confirmed, done)):
+        return
+    what = f"is {state}" if state not in JOINABLE else "was confirmed before"
+    raise MoveError(
+        f"case {number} {what}: it is joined to no other",
+        hint="only a case in which nothing was decided yet can be; clear accounts that are in the wrong one",
+    )
 
 
 def list_cases(

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from spiritsafe.cases import life
 from spiritsafe.cases.filing import move_of, record_of
-from spiritsafe.cases.lookups import find_case, members_of
+from spiritsafe.cases.lookups import check_undecided, find_current, members_of
 from spiritsafe.cases.model import CaseState, CaseUnknownError, ChangedError, MoveError, SecondPersonError
 from spiritsafe.cases.tables import PROPOSALS
 from spiritsafe.cases.telling import check_second
@@ -79,8 +79,7 @@ def move_case(
     """
     with book.doing() as doing:
         doing.check_person(signer)
-        found = find_case(doing.tables, case)
-        _check_goes_on(found)
+        found = find_current(doing.tables, case)
         life.check_move(found.state, after, by="person", name=signer.name)
         _check_seen(found, as_of)
         _check_ready(doing, found, after)
@@ -110,15 +109,10 @@ def join_case(book: CaseBook, case: str, into: str, *, reason: str, signer: Sign
     """
     with book.doing() as doing:
         doing.check_person(signer)
-        found, other = find_case(doing.tables, case), find_case(doing.tables, into)
-        for one in (found, other):
-            _check_goes_on(one)
-        if found.state not in life.JOINABLE or found.number == other.number:
-            what = "is itself" if found.number == other.number else f"is {found.state}"
-            raise MoveError(
-                f"case {found.number} {what}: it is joined to no other",
-                hint="only a case in which nothing was decided yet can be; clear accounts that are in the wrong one",
-            )
+        found, other = find_current(doing.tables, case), find_current(doing.tables, into)
+        if found.number == other.number:
+            raise MoveError(f"case {found.number} is itself", hint="name two cases: FROM and INTO")
+        check_undecided(doing.tables, found.number, found.state)
         records = _again(doing, found, other, signer)
         records.append(record_of(doing, "case_join/1", found.case_id, signer=signer, into=other.case_id, reason=reason))
         doing.file(records)
@@ -143,20 +137,13 @@ def _again(doing: Doing, found: CaseSummary, other: CaseSummary, signer: Signer)
     return records
 
 
-def _check_goes_on(found: CaseSummary) -> None:
-    if found.joined_to:
-        raise MoveError(
-            f"case {found.number} was joined to case {found.joined_to}", hint=f"go on with case {found.joined_to}"
-        )
-
-
 def clear_account(
     book: CaseBook, case: str, account_id: str, *, reason: str, signer: Signer, restore: bool = False
 ) -> CaseSummary:
     """Say that an account is none of the campaign's, or take that back. A later scan does not bring it in again."""
     with book.doing() as doing:
         doing.check_person(signer)
-        found = find_case(doing.tables, case)
+        found = find_current(doing.tables, case)
         state = "restored" if restore else "cleared"
         if not any(one.account_id == account_id for one in members_of(doing.tables, found.number)):
             raise CaseUnknownError(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
+from spiritsafe.cases.lookups import find_current
 from spiritsafe.cases.model import ATTESTATIONS as ATTESTATION_CASE
 from spiritsafe.cases.model import CaseState
 from spiritsafe.cases.tables import (
@@ -26,7 +27,7 @@ from spiritsafe.cases.tables import (
     OF_A_CASE,
 )
 from spiritsafe.cases.telling import Telling, check_signer, note_irregular, tell_other
-from spiritsafe.cases.telling_facts import TOLD
+from spiritsafe.cases.telling_facts import ELSEWHERE, TOLD
 from spiritsafe.errors import SpiritsafeError, VerificationError
 from spiritsafe.evidence.reading import entries_in, record_in, utc_us
 
@@ -112,6 +113,8 @@ class Replay:
         return {number}
 
     def _tell(self, record: FiledRecord, number: int) -> None:
+        if record.record in ELSEWHERE:
+            find_current(self._tables, str(record.case_id))
         TOLD.get(record.record, tell_other)(Telling(self._tables, record, number, self._persons))
 
     def _begin(self, record: FiledRecord) -> set[int]:

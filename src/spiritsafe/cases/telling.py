@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import sqlalchemy as sa
 
 from spiritsafe.cases import life
+from spiritsafe.cases.lookups import check_undecided
 from spiritsafe.cases.model import CaseState, CaseUnknownError, MoveError, SecondPersonError, StrangerError
 from spiritsafe.cases.tables import (
     ACTIONS,
@@ -93,13 +94,6 @@ def note_irregular(connection: sa.Connection, record: FiledRecord, why: str) -> 
     connection.execute(sa.insert(IRREGULAR).values(**row))
 
 
-def check_goes_on(told: Telling) -> None:
-    """Raise `MoveError` where the case was joined to another: it goes on there."""
-    into = told.connection.execute(sa.select(CASES.c.joined_to).where(CASES.c.number == told.number)).scalar_one()
-    if into:
-        raise MoveError(f"case {told.number} was joined to case {into}", hint=f"go on with case {into}")
-
-
 def check_signer(persons: Persons, signer: tuple[str, bytes] | None, at_us: int) -> None:
     """Raise `StrangerError` unless whoever signs is registered under that key."""
     if signer is None or persons.key_of(signer[0], at_us) != signer[1]:
@@ -114,8 +108,6 @@ def tell_move(told: Telling) -> None:
     before, after = told.field("before"), CaseState(told.field("after"))
     life.check_move(CaseState(before) if before else None, after, by=told.field("by"), name=told.field("name"))
     told.check_person()
-    if before:
-        check_goes_on(told)
     if before and told.state != before:
         raise MoveError(f"the case is {told.state} and not {before}", hint="the record contradicts the log before it")
     as_of = min(told.field("as_of"), _agreed(told, after)) if told.field("proposal") else told.field("as_of")
@@ -156,8 +148,7 @@ def tell_proposal(told: Telling) -> None:
 def tell_join(told: Telling) -> None:
     """`case_join/1`: the case is over, and says where it goes on."""
     told.check_person()
-    if told.state not in life.JOINABLE:
-        raise MoveError(f"the case is {told.state}", hint="what was decided stays where it was decided")
+    check_undecided(told.connection, told.number, told.state)
     into = told.connection.execute(sa.select(CASES.c.number).where(CASES.c.case_id == told.field("into"))).scalar()
     if into is None or into == told.number:
         raise CaseUnknownError("it is joined to no other case", hint="see the cases")

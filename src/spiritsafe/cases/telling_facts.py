@@ -205,6 +205,8 @@ def _many(told: Telling, statement: Any, rows: list[dict[str, Any]]) -> None:
         told.connection.execute(statement, rows)
 
 
+ELSEWHERE = frozenset({"case_move/1", "case_proposal/1", "finding/1", "case_join/1", "case_member/1"})
+"""Records that change nothing in a case that was joined to another. What was done to somebody counts wherever it is."""
 TOLD: dict[str, Callable[[Telling], None]] = {
     "case_move/1": tell_move,
     "case_proposal/1": tell_proposal,
