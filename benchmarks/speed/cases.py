@@ -81,7 +81,8 @@ def _member(number: int, one: int) -> dict[str, Any]:
     return {
         "number": number, "account_id": f"p1_{mixed:016x}{number:08x}{one:08x}", "probability": 0.99, "role": "core",
         "first_seen": "2026-08-19T00:00:00Z", "exchanges": 26, "organization_id": "", "joined_at": number,
-        "confirmed": False, "cleared": False, **{f"bits_{kind}": value for kind, value in bits.items()},
+        "found_at": number, "confirmed": False, "cleared": False,
+        **{f"bits_{kind}": value for kind, value in bits.items()},
     }  # fmt: skip
 
 

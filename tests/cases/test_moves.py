@@ -140,6 +140,7 @@ def test_a_person_joins_what_a_scan_did_not_and_it_goes_on_there(desk):
     join_case(desk.book, "2", "1", signer=desk.ada, **WHY)
     assert (desk.case(2).state, desk.case(2).joined_to) == (CaseState.CLOSED, 1)
     assert (desk.case(1).members, desk.case(1).unconfirmed) == (10, 10)
+    assert desk.case(1).headline == "6 accounts act as one"  # it is shown by what a scan found
     with desk.book.reading() as tables:
         assert findings_of(tables, 1)[-1]["joined"] == {"by": "ada", "from": second.case_id}
         assert history_of(tables, 2)[-1].what == "joined to case 1"

@@ -12,7 +12,7 @@ from spiritsafe.cases.lookups import history_of
 from spiritsafe.cases.model import CaseUnknownError
 from spiritsafe.cases.notices import FORMS, NoticeError, give_notice, render, statement_of
 from spiritsafe.evidence.lint import ReleaseError
-from tests.cases.desk import GROUND
+from tests.cases.desk import GROUND, Found, accounts
 
 REDRESS: dict[str, Any] = {"appeal_to": "appeals@provider.example", "appeal_days": 14}
 
@@ -54,6 +54,13 @@ def test_the_reviewer_reads_who_decided_and_on_what_and_what_else_it_could_be(de
     text = notice(desk, "reviewer")
     for said in ("ada: as the evidence says", "grace", "[E1] they pay alike (7.0 bits)", "No contract.", "work 9.0"):
         assert said in text
+
+
+def test_a_reason_is_the_newest_finding_that_names_the_account(desk):
+    desk.acted(Found(accounts("acct", 6)))
+    desk.open(Found([*accounts("acct", 4), "new-000"]))
+    assert "The group: 5 accounts act as one" in notice(desk, "reviewer", "acct-001")
+    assert "The group: 6 accounts act as one" in notice(desk, "reviewer", "acct-005")
 
 
 def test_a_notice_is_filed_with_its_text_and_stands_in_the_history(desk):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from spiritsafe.cases.filing import record_of
-from spiritsafe.cases.lookups import find_current, findings_of
+from spiritsafe.cases.lookups import find_current, findings_of, leading
 from spiritsafe.cases.model import CLAIMS
 from spiritsafe.errors import UsageError
 from spiritsafe.evidence.lint import Judgement, check_release, lint_judgements, lint_text
@@ -119,7 +119,7 @@ def assess(
             raise AssessmentError(
                 "an operator is named with the claim operated_by, and only there", hint="name them with --operator"
             )
-        shown = evidence_of(findings_of(doing.tables, found.number)[-1])
+        shown = evidence_of(leading(findings_of(doing.tables, found.number)))
         items = [_graded(text, shown) for text in basis]
         judgement = Judgement(
             statement, likelihood, confidence, tuple(item["kind"] for item in items), tuple(alternatives)

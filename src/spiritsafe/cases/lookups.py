@@ -141,6 +141,16 @@ def findings_of(tables: Connection, number: int) -> list[dict[str, Any]]:
     ]
 
 
+def is_scans(finding: dict[str, Any]) -> bool:
+    """Whether a scan filed a finding under its case, and not a person who joined another case to it."""
+    return "from" not in (finding.get("joined") or {})
+
+
+def leading(findings: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Of a case's findings the one that it is shown by: the newest that a scan filed."""
+    return ([one for one in findings if is_scans(one)] or findings)[-1]
+
+
 def actions_of(tables: Connection, number: int, *, outcomes: Sequence[str] = ()) -> list[Action]:
     """What was done to a case's accounts, oldest first; only what stands at one of these outcomes."""
     query = sa.select(ACTIONS, CASES.c.case_id).join(CASES, CASES.c.number == ACTIONS.c.number)

@@ -99,7 +99,8 @@ class CaseSummary:
 class CaseMember:
     """An account of a case. `organization_id` only where its membership is verified.
 
-    `confirmed`: a person confirmed the case having seen it; before, nothing may be done about it.
+    `confirmed`: a person confirmed the case having seen it; before, nothing may be done about it. `found_at`: the log's
+    position of the newest finding that names it, which is what it may be told as the reason.
     """
 
     account_id: str
@@ -108,6 +109,7 @@ class CaseMember:
     first_seen: str
     exchanges: int
     organization_id: str
+    found_at: int
     confirmed: bool
     cleared: bool
 

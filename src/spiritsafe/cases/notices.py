@@ -119,7 +119,7 @@ def statement_of(tables: Connection, case: str, account_id: str, *, appeal_to: s
     )
     if not actions:
         raise NoticeError("nothing was done to this account", hint="file it first: `spiritsafe case act`")
-    finding = findings_of(tables, found.number)[-1]
+    finding = next(one for one in findings_of(tables, found.number) if one["position"] == member.found_at)
     return Statement(
         found, member, actions, finding, _bits_of(tables, found.number, account_id),
         tuple(history_of(tables, found.number)), appeal_to, appeal_days,

@@ -66,6 +66,7 @@ MEMBERS = Table(
     _big("exchanges"),
     _text("organization_id"),
     _big("joined_at"),
+    _big("found_at"),
     _flag("confirmed"),
     _flag("cleared"),
     *(Column(f"bits_{kind}", Float, nullable=False) for kind in EVIDENCE_KINDS),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from spiritsafe.cases import life
+from spiritsafe.cases.lookups import is_scans
 from spiritsafe.cases.model import CaseUnknownError
 from spiritsafe.cases.tables import (
     ACTIONS,
@@ -55,6 +56,7 @@ def tell_finding(told: Telling) -> None:
             "first_seen": one["first_seen"],
             "exchanges": int(one["exchanges"]),
             "organization_id": one.get("organization_id", ""),
+            "found_at": told.record.position,
             **{f"bits_{kind}": float(one["bits"][kind]) for kind in EVIDENCE_KINDS},
         }
         for account, one in sorted(members.items())
@@ -77,12 +79,13 @@ def tell_finding(told: Telling) -> None:
             body=json.dumps(body),
         )
     )
-    exposure = told.field("exposure", {})
-    told.connection.execute(
-        sa.update(CASES)
-        .where(CASES.c.number == told.number)
-        .values(headline=told.field("headline"), exchanges=int(exposure.get("exchanges", 0)))
-    )
+    if is_scans(body):
+        exchanges = int(told.field("exposure", {}).get("exchanges", 0))
+        told.connection.execute(
+            sa.update(CASES)
+            .where(CASES.c.number == told.number)
+            .values(headline=told.field("headline"), exchanges=exchanges)
+        )
     fresh = sum(account not in there for account in members)
     joined = f", {fresh} of them new to the case" if there else ""
     told.note(f"finding {told.field('campaign_id')}: {len(members)} accounts{joined}")

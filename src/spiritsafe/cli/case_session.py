@@ -106,8 +106,9 @@ def tell_case(case: CaseSummary, *, as_json: bool) -> None:
         return
     marks = [
         f"{case.unconfirmed} not confirmed"
-        if case.unconfirmed and case.state not in {"suspected", "in_review"}
+        if case.unconfirmed and case.state not in {"suspected", "in_review"} and not case.joined_to
         else "",
+        f"goes on in case {case.joined_to}" if case.joined_to else "",
         f"{case.open_appeals} appeals open" if case.open_appeals else "",
         f"{case.owed} to be undone" if case.owed else "",
     ]

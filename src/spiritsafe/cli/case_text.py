@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from spiritsafe.cases.assessments import evidence_of
+from spiritsafe.cases.lookups import leading
 from spiritsafe.cli.identity_session import moment
 from spiritsafe.events.mapping_text import visible
 
@@ -39,7 +40,7 @@ def case_text(
         "",
     ]
     if findings:
-        lines += [*_finding(findings[-1]), ""]
+        lines += [*_finding(leading(findings)), ""]
     if len(findings) > 1:
         lines += [f"{len(findings)} findings; the others joined by {_joins(findings)}", ""]
     if judged:

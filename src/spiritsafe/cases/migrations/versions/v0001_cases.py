@@ -68,7 +68,7 @@ def _what_was_found() -> None:
         *_text("role", "first_seen"),
         *_big("exchanges"),
         *_text("organization_id"),
-        *_big("joined_at"),
+        *_big("joined_at", "found_at"),
         *_flag("confirmed", "cleared"),
         *_float("bits_content", "bits_work", "bits_timing", "bits_infrastructure", "bits_identity", "bits_lifecycle"),
         sa.PrimaryKeyConstraint("number", "account_id"),
