@@ -161,14 +161,17 @@ def test_who_is_erased_from_a_case_that_was_joined_is_erased_from_the_other_by_i
     assert desk.case(2).members == 3
 
 
-def test_who_was_cleared_is_not_named_again_where_a_case_is_joined(desk):
+def test_who_was_cleared_stays_cleared_where_a_case_is_joined(desk):
     desk.open(Found(accounts("acct", 6)), Found(accounts("new", 2)), Found(accounts("old", 1)))
     for case, account in (("2", "new-000"), ("3", "old-000")):
         clear_account(desk.book, case, desk.name(account), signer=desk.ada, **WHY)
         join_case(desk.book, case, "1", signer=desk.ada, **WHY)
+    desk.open(Found([*accounts("acct", 6), *accounts("new", 2)]))  # nor does a later scan bring them in again
     with desk.book.reading() as tables:
-        named = {one.account_id for one in members_of(tables, 1)}
-    assert named == {desk.name(one) for one in (*accounts("acct", 6), "new-001")}
+        cleared = {one.account_id for one in members_of(tables, 1) if one.cleared}
+    assert cleared == {desk.name("new-000"), desk.name("old-000")}
+    assert (desk.case(1).members, desk.case(1).unconfirmed, desk.case(1).cleared) == (9, 7, 2)
+    assert desk.book.irregular() == []
 
 
 def test_what_was_decided_somewhere_is_joined_to_nothing(desk):
@@ -209,6 +212,17 @@ def test_what_is_filed_under_a_case_that_was_joined_changes_neither(desk):
     assert [one[1] for one in desk.book.irregular()] == ["case_join/1", "case_move/1", "case_member/1"]
     assert (desk.case(2).state, desk.case(2).members, desk.case(2).cleared) == (CaseState.CLOSED, 4, 0)
     assert desk.case(1).members == 10
+
+
+def test_who_is_in_both_cases_stays_what_they_are_in_the_one_that_goes_on(desk):
+    desk.open(Found(accounts("acct", 6)), Found([*accounts("new", 4), "acct-000"]))
+    for state in ("in_review", "confirmed"):
+        desk.move(1, state, two_persons=())
+    clear_account(desk.book, "2", desk.name("acct-000"), signer=desk.ada, **WHY)
+    join_case(desk.book, "2", "1", signer=desk.ada, **WHY)
+    with desk.book.reading() as tables:
+        (both,) = [one for one in members_of(tables, 1) if one.account_id == desk.name("acct-000")]
+    assert (both.confirmed, both.cleared) == (True, False)
 
 
 def test_a_case_of_which_every_account_was_cleared_cannot_be_confirmed(desk):

@@ -122,18 +122,23 @@ def join_case(book: CaseBook, case: str, into: str, *, reason: str, signer: Sign
 def _again(doing: Doing, found: CaseSummary, other: CaseSummary, signer: Signer) -> list[Record]:
     """A case's findings once more, under the other case: there its accounts can be erased by themselves.
 
-    Who was cleared stays cleared: such accounts are not named again.
+    Who was cleared is cleared there too, so that no later scan brings them in again; who is in the other case already
+    stays what they are in it.
     """
-    cleared = {one.account_id for one in members_of(doing.tables, found.number) if one.cleared}
+    there = {one.account_id for one in members_of(doing.tables, other.number)}
+    ours = members_of(doing.tables, found.number)
+    cleared = [one.account_id for one in ours if one.cleared and one.account_id not in there]
     records = []
     for finding in doing.records(found.case_id, "finding/1"):
         fields: dict[str, Any] = {name: value for name, value in finding.fields.items() if name not in {"by", "name"}}
-        named = [one for one in fields["members"] if isinstance(one, dict) and one["account"] not in cleared]
-        if not named:
-            continue
+        named = [one for one in fields["members"] if isinstance(one, dict)]
         fields["joined"] = {"by": signer.name, "from": found.case_id}
         fields["members"] = tuple(Personal(str(one["account"]), one) for one in named)
         records.append(record_of(doing, "finding/1", other.case_id, signer=signer, **fields))
+    stays: dict[str, Any] = {"state": "cleared", "reason": f"cleared in case {found.number}, which was joined"}
+    for account_id in cleared:
+        account = Personal(account_id, account_id)
+        records.append(record_of(doing, "case_member/1", other.case_id, signer=signer, account=account, **stays))
     return records
 
 
