@@ -140,6 +140,7 @@ def test_a_person_joins_what_a_scan_did_not_and_it_goes_on_there(desk):
     join_case(desk.book, "2", "1", signer=desk.ada, **WHY)
     assert (desk.case(2).state, desk.case(2).joined_to) == (CaseState.CLOSED, 1)
     assert (desk.case(1).members, desk.case(1).unconfirmed) == (10, 10)
+    assert desk.case(1).exchanges == 20
     assert desk.case(1).headline == "6 accounts act as one"  # it is shown by what a scan found
     with desk.book.reading() as tables:
         assert findings_of(tables, 1)[-1]["joined"] == {"by": "ada", "from": second.case_id}
@@ -171,6 +172,7 @@ def test_who_was_cleared_stays_cleared_where_a_case_is_joined(desk):
         cleared = {one.account_id for one in members_of(tables, 1) if one.cleared}
     assert cleared == {desk.name("new-000"), desk.name("old-000")}
     assert (desk.case(1).members, desk.case(1).unconfirmed, desk.case(1).cleared) == (9, 7, 2)
+    assert desk.case(1).exchanges == 14  # of those who are not cleared
     assert desk.book.irregular() == []
 
 
@@ -180,7 +182,7 @@ def test_what_was_decided_somewhere_is_joined_to_nothing(desk):
         desk.move(1, state, two_persons=())
     join_case(desk.book, "2", "1", signer=desk.ada, **WHY)
     assert (desk.case(1).state, desk.case(1).unconfirmed) == (CaseState.CONFIRMED, 4)
-    for case, into, told in (("1", "3", "is confirmed"), ("3", "3", "is itself"), ("2", "3", "joined to case 1"),
+    for case, into, told in (("1", "3", "is confirmed"), ("3", "3", "joined to itself"), ("2", "3", "joined to case 1"),
                              ("3", "2", "joined to case 1")):  # fmt: skip
         with pytest.raises(MoveError, match=told):
             join_case(desk.book, case, into, signer=desk.ada, **WHY)

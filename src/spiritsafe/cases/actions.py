@@ -169,11 +169,7 @@ def report_undone(
     with book.doing() as doing:
         doing.check_person(signer)
         found = find_case(doing.tables, case)
-        owed = [
-            one
-            for one in actions_of(doing.tables, found.number, outcomes=("undo_ordered",))
-            if only is None or one.account_id in only
-        ]
+        owed = _standing(doing, found, "undo_ordered", only)
         if not owed:
             raise MoveError(f"nothing of case {found.number} is to be undone", hint="see what was done to its accounts")
         doing.file(undo_records(doing, found, owed, outcome="undone", detail=detail, signer=signer))
@@ -185,11 +181,7 @@ def order_undo(book: CaseBook, case: str, *, reason: str, signer: Signer, only: 
     with book.doing() as doing:
         doing.check_person(signer)
         found = find_case(doing.tables, case)
-        live = [
-            one
-            for one in actions_of(doing.tables, found.number, outcomes=("done",))
-            if only is None or one.account_id in only
-        ]
+        live = _standing(doing, found, "done", only)
         if not live:
             raise MoveError(
                 f"nothing that was done in case {found.number} is in force", hint="there is nothing to undo"
@@ -213,3 +205,9 @@ def undo_records(
         )
         for (action, kind, ground), accounts in sorted(by_action.items())
     ]  # fmt: skip
+
+
+def _standing(doing: Doing, found: CaseSummary, outcome: str, only: Collection[str] | None) -> list[Action]:
+    """What stands at an outcome in a case; only that of some accounts."""
+    standing = actions_of(doing.tables, found.number, outcomes=(outcome,))
+    return [one for one in standing if only is None or one.account_id in only]

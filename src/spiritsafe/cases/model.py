@@ -76,6 +76,7 @@ class StrangerError(VerificationError):
 class CaseSummary:
     """A case in a line. `as_of` is how many entries the ledger held when it last changed.
 
+    `exchanges`: of its accounts that are not cleared, as the newest finding of each counts them.
     `joined_to`: the number of the case that it was joined to by a person; 0 where it was not.
     """
 

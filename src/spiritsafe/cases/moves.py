@@ -111,7 +111,7 @@ def join_case(book: CaseBook, case: str, into: str, *, reason: str, signer: Sign
         doing.check_person(signer)
         found, other = find_current(doing.tables, case), find_current(doing.tables, into)
         if found.number == other.number:
-            raise MoveError(f"case {found.number} is itself", hint="name two cases: FROM and INTO")
+            raise MoveError(f"case {found.number} cannot be joined to itself", hint="name two cases: CASE and INTO")
         check_undecided(doing.tables, found.number, found.state)
         records = _again(doing, found, other, signer)
         records.append(record_of(doing, "case_join/1", found.case_id, signer=signer, into=other.case_id, reason=reason))

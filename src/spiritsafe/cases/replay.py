@@ -191,11 +191,14 @@ class Replay:
                 sa.select(sa.func.count()).select_from(table).where(table.c.number == number, *which).scalar_subquery()
             )
 
+        taken = sa.select(sa.func.coalesce(sa.func.sum(MEMBERS.c.exchanges), 0))
+        taken = taken.where(MEMBERS.c.number == number, ~MEMBERS.c.cleared)
         self._tables.execute(
             sa.update(CASES)
             .where(CASES.c.number == number)
             .values(
                 members=count(MEMBERS),
+                exchanges=taken.scalar_subquery(),
                 unconfirmed=count(MEMBERS, ~MEMBERS.c.confirmed, ~MEMBERS.c.cleared),
                 cleared=count(MEMBERS, MEMBERS.c.cleared),
                 open_appeals=count(APPEALS, APPEALS.c.state.in_(("made", "in_review"))),

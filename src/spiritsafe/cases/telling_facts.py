@@ -80,11 +80,8 @@ def tell_finding(told: Telling) -> None:
         )
     )
     if is_scans(body):
-        exchanges = int(told.field("exposure", {}).get("exchanges", 0))
         told.connection.execute(
-            sa.update(CASES)
-            .where(CASES.c.number == told.number)
-            .values(headline=told.field("headline"), exchanges=exchanges)
+            sa.update(CASES).where(CASES.c.number == told.number).values(headline=told.field("headline"))
         )
     fresh = sum(account not in there for account in members)
     joined = f", {fresh} of them new to the case" if there else ""
