@@ -3,7 +3,7 @@
 Three claims that are often run together are kept apart: that the accounts act as one, who operates them, and that a
 model was trained on what they took. Each has evidence, alternatives and a confidence of its own. Analysts may differ;
 the newest word of each stands.
-Comes from the command; goes on to `assessment/1` in the ledger, and from there to a dossier.
+Comes from the command; goes on to `assessment/1` in the ledger.
 Source: ICD 203 (likelihood and confidence in separate sentences); NATO AJP-2.1, Admiralty grading: the source's
 reliability A to F, the information's credibility 1 to 6, each judged for itself.
 """

@@ -1,7 +1,7 @@
 """What the tables say: cases, their accounts, their history, and who vouches for whom.
 
 Every listing comes a page at a time and rests on an index, so that it costs the same among a hundred cases and
-among a hundred thousand. Comes from `cases.store`; goes on to the verbs, the command and the console.
+among a hundred thousand. Comes from `cases.store`; goes on to the verbs and the command.
 """
 
 from __future__ import annotations

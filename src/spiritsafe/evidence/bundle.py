@@ -3,7 +3,7 @@
 Whoever has the log's public key, by another way than this file, can hold every entry to the signed state and
 every shown field to its entry, with `spiritsafe evidence verify`, or with the verifier that is one file and
 needs nothing of ours. What is withheld or erased is named, and does not keep the rest from being verified.
-Comes from `evidence.ledger`; goes on to dossiers, partners, courts and account holders.
+Comes from `evidence.ledger`; goes on to partners, courts and account holders.
 """
 
 from __future__ import annotations

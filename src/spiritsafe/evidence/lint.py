@@ -1,10 +1,10 @@
-"""What may be said in a paper that others will rely on: the one lint for notices, dossiers and shares.
+"""What may be said in a paper that others will rely on: the one lint for notices and assessments.
 
 It refuses what the standards of analysis forbid (a likelihood and a confidence in one sentence, two rows of terms),
 reasoning from nationality or language, claims without the innocent explanations that were looked at, and, where a
 paper leaves the firm, what competitors must not tell one another and what is about people who are not concerned.
 A lint reads words and no minds: it finds what it knows, and whoever signs answers for the rest.
-Comes from `cases.notices` and `dossier`; goes on to nobody.
+Comes from `cases.notices` and `cases.assessments`; goes on to nobody.
 Source: ICD 203 (2015), section D.6.e.(2) and its table of expressions; DOJ and FTC, Antitrust Policy Statement on
 Sharing of Cybersecurity Information (2014-04-10), which contrasts technical information with prices, output and plans.
 """

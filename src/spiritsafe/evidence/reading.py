@@ -1,7 +1,7 @@
 """Records read back by whoever holds the ledger: each held to what the log committed to and to its signature.
 
 Comes from `evidence.ledger` and `evidence.writing`, which hand over a view of the database; goes on to whoever
-tells from the log what holds now (`cases.replay`) or shows it (`dossier`).
+tells from the log what holds now (`cases.replay`).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A time-stamp authority signs the digest of a log's signed state together with the time. A log's own times are
 its own word; with a time-stamp nothing in it can have been written later than the authority says.
-Comes from `evidence.ledger` (a state), over HTTP from the authority; goes on to bundles and dossiers.
+Comes from `evidence.ledger` (a state), over HTTP from the authority; goes on to bundles.
 Source: RFC 3161; sections 2.4.1 and 2.4.2 (request and response), 3.4 (HTTP). The library checks chain,
 extended key usage, nonce and digest.
 """
