@@ -176,12 +176,35 @@ def report_undone(
     return len(owed)
 
 
-def order_undo(book: CaseBook, case: str, *, reason: str, signer: Signer, only: Collection[str] | None = None) -> int:
-    """Order that all that was done to a case's accounts is undone; for how many accounts. Rolls back by hand."""
+def report_passed(book: CaseBook, case: str, accounts: Collection[str], *, detail: str, signer: Signer) -> int:
+    """File that holders passed the challenge that was put to their accounts; of how many accounts.
+
+    A passed challenge is over, and counts as an objection against whatever playbook put it.
+    """
     with book.doing() as doing:
         doing.check_person(signer)
         found = find_case(doing.tables, case)
-        live = _standing(doing, found, "done", only)
+        passed = [one for one in _standing(doing, found, "done", accounts) if one.kind == "challenge"]
+        if not passed:
+            raise MoveError(
+                f"no challenge of case {found.number} waits for these accounts", hint="`spiritsafe case members`"
+            )
+        doing.file(undo_records(doing, found, passed, outcome="passed", detail=detail, signer=signer))
+    return len(passed)
+
+
+def order_undo(
+    book: CaseBook, case: str, *, reason: str, signer: Signer, only: Collection[str] | None = None,
+    actions: Collection[str] | None = None,
+) -> int:  # fmt: skip
+    """Order that what was done to a case's accounts is undone; for how many accounts.
+
+    `only` that of these accounts, and only these `actions`, by id.
+    """
+    with book.doing() as doing:
+        doing.check_person(signer)
+        found = find_case(doing.tables, case)
+        live = [one for one in _standing(doing, found, "done", only) if actions is None or one.action_id in actions]
         if not live:
             raise MoveError(
                 f"nothing that was done in case {found.number} is in force", hint="there is nothing to undo"

@@ -10,7 +10,7 @@ means, (d) and (e) legal and contractual ground, (f) redress.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias
 
 import jinja2
@@ -137,9 +137,12 @@ def render(statement: Statement, form: Form) -> str:
 
 def give_notice(
     book: CaseBook, case: str, account_id: str, form: Form, *, appeal_to: str, appeal_days: int,
-    signer: Signer | None = None, rule: str = "notice/1",
+    signer: Signer | None = None, rule: str = "notice/1", notice_id: str | None = None,
 ) -> str:  # fmt: skip
-    """File a statement of reasons and answer its text, to be sent by whoever asked for it."""
+    """File a statement of reasons and answer its text, to be sent by whoever asked for it.
+
+    With a `notice_id` it is filed once, however often it is asked for.
+    """
     with book.doing() as doing:
         if signer is not None:
             doing.check_person(signer)
@@ -156,7 +159,8 @@ def give_notice(
             account=Personal(account_id, account_id),
             text=Personal(account_id, text),
         )
-        doing.file([record])
+        if notice_id is None or not doing.holds(notice_id):
+            doing.file([replace(record, record_id=notice_id or record.record_id)])
     return text
 
 

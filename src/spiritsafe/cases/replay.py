@@ -27,7 +27,7 @@ from spiritsafe.cases.tables import (
     OF_A_CASE,
 )
 from spiritsafe.cases.telling import Telling, check_signer, note_irregular, tell_other
-from spiritsafe.cases.telling_facts import ELSEWHERE, TOLD
+from spiritsafe.cases.telling_facts import BOOKKEEPING, ELSEWHERE, TOLD
 from spiritsafe.errors import SpiritsafeError, VerificationError
 from spiritsafe.evidence.reading import entries_in, record_in, utc_us
 
@@ -105,6 +105,8 @@ class Replay:
         if number is None:
             return self._begin(record)
         self._guarded(record, lambda: self._tell(record, number))
+        if record.record in BOOKKEEPING:
+            return {number}
         self._tables.execute(
             sa.update(CASES)
             .where(CASES.c.number == number)

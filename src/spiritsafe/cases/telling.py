@@ -173,6 +173,25 @@ def tell_member(told: Telling) -> None:
     told.note(f"account {account or '(erased)'} {told.field('state')}")
 
 
+def tell_approval(told: Telling) -> None:
+    """`approval/1`: whoever agrees to what is done to accounts has a part in it."""
+    told.check_person()
+    agreed = told.field("decision") == "approved"
+    told.note(f"playbook: {'agreed' if agreed else 'refused'}", took_part=agreed)
+
+
+def tell_step(told: Telling) -> None:
+    """`playbook_step/1`: what was done and what failed; that it began and waits, the run tells."""
+    if told.field("state") in {"done", "failed"}:
+        told.note(f"playbook: {told.field('title')} {told.field('state')}")
+
+
+def tell_run(told: Telling) -> None:
+    """`playbook_run/1`."""
+    told.check_person()
+    told.note(f"playbook {told.field('title')}: {str(told.field('state')).replace('_', ' ')}")
+
+
 def tell_other(told: Telling) -> None:
     """Anything else that was filed under the case."""
     told.check_person()

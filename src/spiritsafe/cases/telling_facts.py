@@ -29,10 +29,13 @@ from spiritsafe.cases.telling import (
     Telling,
     check_independent,
     note_irregular,
+    tell_approval,
     tell_join,
     tell_member,
     tell_move,
     tell_proposal,
+    tell_run,
+    tell_step,
 )
 from spiritsafe.evidence.reading import utc_us
 
@@ -207,6 +210,8 @@ def _many(told: Telling, statement: Any, rows: list[dict[str, Any]]) -> None:
 
 ELSEWHERE = frozenset({"case_move/1", "case_proposal/1", "finding/1", "case_join/1", "case_member/1"})
 """Records that change nothing in a case that was joined to another. What was done to somebody counts wherever it is."""
+BOOKKEEPING = frozenset({"playbook_run/1", "playbook_step/1"})
+"""Records that tell how far a playbook is: nobody who looked at the case before need look again."""
 TOLD: dict[str, Callable[[Telling], None]] = {
     "case_move/1": tell_move,
     "case_proposal/1": tell_proposal,
@@ -216,4 +221,7 @@ TOLD: dict[str, Callable[[Telling], None]] = {
     "action/1": tell_action,
     "appeal/1": tell_appeal,
     "retraction/1": tell_retraction,
+    "approval/1": tell_approval,
+    "playbook_run/1": tell_run,
+    "playbook_step/1": tell_step,
 }

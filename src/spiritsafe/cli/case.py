@@ -349,6 +349,25 @@ def undone(session: CaseSession, act: Act, which: str, reason: str, accounts: tu
 
 
 @case.command()
+@click.argument("which", metavar="CASE")
+@click.argument("accounts", metavar="PSEUDONYM...", nargs=-1, required=True)
+@reason_option
+@deciding
+def passed(session: CaseSession, act: Act, which: str, accounts: tuple[str, ...], reason: str) -> None:
+    """Report that holders of a CASE's accounts passed the challenge that was put to them.
+
+    The challenge is over for them. A playbook that put it halts when more pass than was predicted.
+
+    \b
+      spiritsafe case passed 1 p1_c0ffee --as ada --reason "showed a company's invoice"
+    """
+    from spiritsafe.cases.actions import report_passed
+
+    count = report_passed(session.book, which, accounts, detail=reason, signer=act.signer(session))
+    click.echo(f"passed: {count} accounts")
+
+
+@case.command()
 @json_option
 @click.pass_obj
 def rebuild(session: CaseSession, as_json: bool) -> None:

@@ -5,16 +5,16 @@ Comes from the command line; goes on to `playbooks`.
 
 from __future__ import annotations
 
-import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from spiritsafe.cli.case_session import Act, CaseSession, deciding
+from spiritsafe.cli import playbook_run
+from spiritsafe.cli.case_session import Act, deciding
 from spiritsafe.cli.evidence_session import read_file
 from spiritsafe.cli.identity_session import guide, home_option, json_option, say_json
-from spiritsafe.errors import UsageError
+from spiritsafe.cli.playbook_session import AnswerError, PlaybookSession, cacao_now, pairs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,12 +25,6 @@ if TYPE_CHECKING:
     from spiritsafe.playbooks.signatures import Signed
 
 
-class AnswerError(UsageError):
-    """What is said at a rehearsal is no answer, or a variable is not given as NAME=VALUE."""
-
-    code = "cli.playbook.answer"
-
-
 _FILE = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
 
 
@@ -38,16 +32,24 @@ _FILE = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
 @home_option
 @click.pass_context
 def playbook(context: click.Context, home: Path | None) -> None:
-    """Playbooks (CACAO 2.0): check that one is whole, who signed it, and sign it.
+    """Playbooks (CACAO 2.0): what there is, run with a person's word where it is needed; and your own: checked, signed.
 
     \b
-      spiritsafe playbook validate contain.json
-      spiritsafe playbook sign contain.json --out contain.signed.json --as ada
-      spiritsafe playbook validate contain.signed.json --signed
-      spiritsafe playbook rehearse contain.json --set __case__=7
+      spiritsafe playbook list --library
+      spiritsafe playbook run contain --case 7 --reason "case 7 is confirmed" --as ada
+      spiritsafe playbook status 1f3a9c02
+      spiritsafe playbook approve 1f3a9c02 "throttle one in ten" --reason "agreed" --as bob
+      spiritsafe playbook rehearse our-own.json
     """
-    context.obj = CaseSession(home)
+    context.obj = PlaybookSession(home)
     context.call_on_close(context.obj.close)
+
+
+for _command in (
+    playbook_run.list_, playbook_run.run, playbook_run.status, playbook_run.approve, playbook_run.resume,
+    playbook_run.halt, playbook_run.rollback,
+):  # fmt: skip
+    playbook.add_command(_command)
 
 
 @playbook.command()
@@ -56,7 +58,9 @@ def playbook(context: click.Context, home: Path | None) -> None:
 @click.option("--key", "keys", multiple=True, metavar="KEY", help="Or by this public key: PEM without its frame.")
 @json_option
 @click.pass_obj
-def validate(session: CaseSession, files: tuple[Path, ...], signed: bool, keys: tuple[str, ...], as_json: bool) -> None:
+def validate(
+    session: PlaybookSession, files: tuple[Path, ...], signed: bool, keys: tuple[str, ...], as_json: bool
+) -> None:
     """Check FILES: JSON, OASIS' schemas, and what schemas cannot say. Leaves with 3 where one has a fault, 4 where no
     trusted signature holds.
 
@@ -71,11 +75,11 @@ def validate(session: CaseSession, files: tuple[Path, ...], signed: bool, keys: 
     from spiritsafe.playbooks.signatures import check_signatures
 
     trusted = {"".join(key.split()) for key in keys}
-    trusted |= _registered(session) if signed else set()
+    trusted |= session.trusted() if signed else set()
     bad = 0
     for path in files:
         found, faults = examine(read_file(path))
-        by = check_signatures(found, trusted, now=_now()) if found and not faults and (signed or keys) else []
+        by = check_signatures(found, trusted, now=cacao_now()) if found and not faults and (signed or keys) else []
         _tell(path, found, faults, by, as_json=as_json)
         bad += bool(faults)
     if bad:
@@ -86,7 +90,7 @@ def validate(session: CaseSession, files: tuple[Path, ...], signed: bool, keys: 
 @click.argument("file", type=_FILE)
 @click.option("--out", type=_FILE, required=True, help="Where the signed playbook goes (- for standard output).")
 @deciding
-def sign(session: CaseSession, act: Act, file: Path, out: Path) -> None:
+def sign(session: PlaybookSession, act: Act, file: Path, out: Path) -> None:
     """Sign FILE: you have read it and answer for it. A playbook with a fault is not signed.
 
     \b
@@ -95,7 +99,7 @@ def sign(session: CaseSession, act: Act, file: Path, out: Path) -> None:
     from spiritsafe.files import write_atomically
     from spiritsafe.playbooks.signatures import sign_playbook
 
-    data = sign_playbook(read_file(file), act.signer(session), now=_now())
+    data = sign_playbook(read_file(file), act.signer(session), now=cacao_now())
     if str(out) == "-":
         click.echo(data)
         return
@@ -125,7 +129,7 @@ def rehearse(file: Path, given: tuple[str, ...], answers: Path | None, as_json: 
 
     found = read_playbook(read_file(file))
     said = None if answers is None else iter(read_file(answers).decode("utf-8", "replace").splitlines())
-    for work, state in gone_through(found, _pairs(given), lambda work: _answer(work, said)):
+    for work, state in gone_through(found, pairs(given), lambda work: _answer(work, said)):
         if as_json:
             say_json(
                 step=work and work.step_id, name=work and work.name, outcome=state.outcome, why=state.why,
@@ -146,10 +150,10 @@ def _answer(work: Work, said: Iterator[str] | None) -> Answer:
         line = click.prompt("done or failed, and NAME=VALUE of what it gave", default="done", err=True)
     else:
         line = next(said, "")
-    word, *pairs = line.split()[:50] or [""]
+    word, *values = line.split()[:50] or [""]
     if word not in {"done", "failed"}:
         raise AnswerError(f"{line[:60]!r} is no answer for {work.name}", hint="done or failed, then NAME=VALUE ...")
-    return Answer(word == "done", _pairs(tuple(pairs)))
+    return Answer(word == "done", pairs(tuple(values)))
 
 
 def _asked(work: Work) -> str:
@@ -162,21 +166,6 @@ def _asked(work: Work) -> str:
     ]
     lines += [f"gives: {', '.join(work.out_args)}"] if work.out_args else []
     return "\n  ".join(lines)
-
-
-def _pairs(given: tuple[str, ...]) -> dict[str, str]:
-    found = dict(one.partition("=")[::2] for one in given)
-    if any("=" not in one for one in given):
-        raise AnswerError("a variable is given as NAME=VALUE", hint="e.g. __case__=7")
-    return found
-
-
-def _registered(session: CaseSession) -> set[str]:
-    """The public keys of the persons who are registered here and were not retired."""
-    from spiritsafe.playbooks.signatures import public_key_of
-
-    persons = session.vault.book.history().persons.values()
-    return {public_key_of(one.public_key) for one in persons if one.retired_us is None}
 
 
 def _tell(path: Path, found: Playbook | None, faults: list[Fault], by: list[Signed], *, as_json: bool) -> None:
@@ -201,7 +190,3 @@ def _tell(path: Path, found: Playbook | None, faults: list[Fault], by: list[Sign
     told = f", signed by {', '.join(visible(one.signee) for one in by)}" if by else ""
     needs = ", ".join(map(visible, found.commands)) or "nothing"
     click.echo(f"{path}: {visible(found.name)}, {len(found.steps)} steps, needs executors of {needs}{told}")
-
-
-def _now() -> str:
-    return f"{datetime.datetime.now(tz=datetime.UTC):%Y-%m-%dT%H:%M:%S.%f}"[:23] + "Z"

@@ -17,7 +17,7 @@ from spiritsafe.evidence.disclosures import list_tree
 from spiritsafe.evidence.merkle import prove_consistency, prove_inclusion, root_of
 from spiritsafe.evidence.notes import Note, SignerKey, parse_note, parse_signature_lines, sign_note
 from spiritsafe.evidence.personal import SubjectKeys
-from spiritsafe.evidence.reading import Entry, entries_in, openings_in, record_in
+from spiritsafe.evidence.reading import Entry, entries_in, entries_of_run, openings_in, record_in
 from spiritsafe.evidence.store import LedgerFile, size_in, tree_in
 from spiritsafe.evidence.writing import Writer
 from spiritsafe.keys import ensure_key
@@ -118,6 +118,11 @@ class Ledger:
             with self._file.reading() as connection:
                 found = record_in(connection, self.subjects, entry)
             yield found
+
+    def records_of_run(self, run_id: str, after: int = -1) -> list[FiledRecord]:
+        """What was filed of one run of a playbook behind a position, in order."""
+        with self._file.reading() as connection:
+            return [record_in(connection, self.subjects, entry) for entry in entries_of_run(connection, run_id, after)]
 
     def entry(self, place: int | str) -> Entry:
         """The entry at a position, or with a record's id; raises `EntryMissingError`."""

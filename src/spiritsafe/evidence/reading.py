@@ -84,6 +84,16 @@ def entries_in(
     return [Entry(int(position), bytes(body)) for position, body in rows]
 
 
+def entries_of_run(connection: sqlite3.Connection, run_id: str, after: int = -1) -> list[Entry]:
+    """What was filed of one run of a playbook behind a position, in order. By an index over the open field `run`."""
+    rows = connection.execute(
+        "SELECT position, entry FROM entries WHERE record IN ('playbook_run/1', 'playbook_step/1', 'approval/1') "
+        "AND json_extract(CAST(entry AS TEXT), '$.open.run') = ? AND position > ? ORDER BY position",
+        (run_id, after),
+    )
+    return [Entry(int(position), bytes(body)) for position, body in rows]
+
+
 def openings_in(connection: sqlite3.Connection, subjects: SubjectKeys, position: int) -> list[Opening]:
     """What opens an entry's commitments, of fields that were not erased; raises `PersonalSealError`."""
     record_id = connection.execute("SELECT record_id FROM entries WHERE position = ?", (position,)).fetchone()

@@ -59,6 +59,8 @@ CREATE TABLE entries (
 );
 CREATE INDEX entries_by_case ON entries (case_id, position) WHERE case_id IS NOT NULL;
 CREATE INDEX entries_by_record ON entries (record, position);
+CREATE INDEX entries_by_run ON entries (json_extract(CAST(entry AS TEXT), '$.open.run'), position)
+  WHERE record IN ('playbook_run/1', 'playbook_step/1', 'approval/1');
 CREATE TABLE tiles (level INTEGER NOT NULL, position INTEGER NOT NULL, hashes BLOB NOT NULL,
   PRIMARY KEY (level, position));
 CREATE TABLE subjects (

@@ -35,8 +35,8 @@ FILE_NAME: Final = "spiritsafe.toml"
 _MAX_FILE_BYTES: Final = 1 << 20
 _SIZE: Final = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,9})?) ?([KMGT]i?B|B)?", re.IGNORECASE)
 _POWERS: Final = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
-# A file in the current folder may have come with somebody else's project: it may not name what to run.
-_NOT_FROM_HERE: Final = ("key_command",)
+# A file in the current folder may have come with somebody else's project: it may not name what to run or to call.
+_NOT_FROM_HERE: Final = ("key_command", "playbook_hosts")
 
 
 def load_settings(

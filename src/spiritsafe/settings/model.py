@@ -154,6 +154,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         tuple[Literal["in_review", "confirmed", "dismissed", "closed"], ...],
         _about("States into which two different persons must put a case."),
     ] = ("confirmed",)
+    playbook_approvals: Annotated[
+        int,
+        Meta(ge=1, le=5),
+        _about(
+            "How many different persons must agree before a playbook touches accounts or calls another system.",
+            unit="persons",
+        ),
+    ] = 2
+    playbook_hosts: Annotated[
+        tuple[str, ...],
+        _about(
+            "Hosts (or host:port) that playbooks may call over TLS. Not read from a spiritsafe.toml in the current "
+            "folder.",
+            default="none",
+        ),
+    ] = ()
     appeal_days: Annotated[
         int,
         Meta(ge=1, le=365),
