@@ -36,12 +36,16 @@ EXIT_MEANING: Final = {2: "usage", 3: "bad input", 4: "verification failed", 5: 
 
 def main(arguments: list[str]) -> int:
     """Write the pages, or with `--check` compare them; returns the exit code."""
+    sys.path.insert(0, str(ROOT))  # run as a script, it finds its folder there and not the one above
+    from scripts.playbook_pages import playbook_pages
+
     pages = {
         REFERENCE / "cli.md": cli_page(),
         REFERENCE / "errors.md": errors_page(),
         REFERENCE / "tactics.md": tactics_page(),
         REFERENCE / "evidence.md": evidence_page(),
         DECISIONS / "README.md": decisions_page(),
+        **{ROOT / "docs" / "playbooks" / name: text for name, text in playbook_pages().items()},
     }
     stale = [path for path, text in pages.items() if not path.is_file() or path.read_text("utf-8") != text]
     if "--check" in arguments:

@@ -34,7 +34,7 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "identity": ("spiritsafe.cli.identity:identity", "Keys, pseudonyms, and the two-person way back."),
     "evidence": ("spiritsafe.cli.evidence:evidence", "The ledger: file, prove, verify, publish; hold and erase."),
     "case": ("spiritsafe.cli.case:case", "Cases: review a finding, decide, act, notify, hear appeals."),
-    "playbook": ("spiritsafe.cli.playbook:playbook", "CACAO playbooks: check, sign and rehearse them."),
+    "playbook": ("spiritsafe.cli.playbook:playbook", "CACAO playbooks: rehearse, run, approve, take back, sign."),
     "screen": (
         "spiritsafe.cli.screen:screen",
         "Hold names against sanctions lists that you supply: leads, no clearance.",

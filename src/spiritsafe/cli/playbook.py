@@ -14,12 +14,12 @@ from spiritsafe.cli import playbook_run
 from spiritsafe.cli.case_session import Act, deciding
 from spiritsafe.cli.evidence_session import read_file
 from spiritsafe.cli.identity_session import guide, home_option, json_option, say_json
-from spiritsafe.cli.playbook_session import AnswerError, PlaybookSession, cacao_now, pairs
+from spiritsafe.cli.playbook_session import AnswerError, PlaybookSession, cacao_now, named_playbook, pairs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from spiritsafe.playbooks.machine import Work
+    from spiritsafe.playbooks.machine import State, Work
     from spiritsafe.playbooks.model import Fault, Playbook
     from spiritsafe.playbooks.rehearsal import Answer
     from spiritsafe.playbooks.signatures import Signed
@@ -108,28 +108,37 @@ def sign(session: PlaybookSession, act: Act, file: Path, out: Path) -> None:
 
 
 @playbook.command()
-@click.argument("file", type=_FILE)
+@click.argument("name", metavar="PLAYBOOK")
 @click.option("--set", "given", multiple=True, metavar="NAME=VALUE", help="A variable's value; repeatable.")
 @click.option(
     "--answers", type=_FILE, help="How each action went, one line each: done or failed, then NAME=VALUE ...",
 )  # fmt: skip
+@click.option("--exercise", is_flag=True, help="Go through the exercise that the playbook brings.")
 @json_option
-def rehearse(file: Path, given: tuple[str, ...], answers: Path | None, as_json: bool) -> None:
-    """Go through FILE at a table: you say how each action went, and nothing is done.
+@click.pass_obj
+def rehearse(
+    session: PlaybookSession, name: str, given: tuple[str, ...], answers: Path | None, exercise: bool, as_json: bool
+) -> None:
+    """Go through PLAYBOOK at a table: you say how each action went, and nothing is done.
 
-    Shows which step comes after which, who must decide, and where a way ends in nothing, before the day.
+    Shows which step comes after which, who must decide, and where a way ends in nothing, before the day. PLAYBOOK is
+    one that `playbook list --library` names, or a file.
 
     \b
-      spiritsafe playbook rehearse contain.json --set __case__=7
-      printf 'done\\ndone __confirmed__=yes\\nfailed\\n' | spiritsafe playbook rehearse contain.json --answers -
+      spiritsafe playbook rehearse throttle --exercise
+      spiritsafe playbook rehearse our-own.json --set __case__=7
+      printf 'done\ndone __confirmed__=yes\nfailed\n' | spiritsafe playbook rehearse our-own.json --answers -
     """
     from spiritsafe.events.mapping_text import visible
-    from spiritsafe.playbooks.reading import read_playbook
     from spiritsafe.playbooks.rehearsal import rehearse as gone_through
 
-    found = read_playbook(read_file(file))
-    said = None if answers is None else iter(read_file(answers).decode("utf-8", "replace").splitlines())
-    for work, state in gone_through(found, pairs(given), lambda work: _answer(work, said)):
+    found = named_playbook(session, name)
+    if exercise:
+        way = _exercise(found, pairs(given))
+    else:
+        said = None if answers is None else iter(read_file(answers).decode("utf-8", "replace").splitlines())
+        way = gone_through(found, pairs(given), lambda work: _answer(work, said))
+    for work, state in way:
         if as_json:
             say_json(
                 step=work and work.step_id, name=work and work.name, outcome=state.outcome, why=state.why,
@@ -137,8 +146,19 @@ def rehearse(file: Path, given: tuple[str, ...], answers: Path | None, as_json: 
             )  # fmt: skip
         elif work is None:
             click.echo(f"the end: {state.outcome}" + (f" ({visible(state.why)})" if state.why else ""))
-        elif said is not None:
+        elif answers is not None or exercise:
             click.echo(visible(work.name))
+
+
+def _exercise(found: Playbook, given: dict[str, str]) -> Iterator[tuple[Work | None, State]]:
+    from spiritsafe.playbooks.practice import exercised, practice_of
+
+    practice = practice_of(found)
+    if practice is None:
+        raise AnswerError(f"{found.name} brings no exercise", hint="say how each action goes: leave out --exercise")
+    guide(f"{practice.exercise.title}: {practice.exercise.story}")
+    yield from exercised(found, practice.exercise, given)
+    guide(practice.exercise.lesson)
 
 
 def _answer(work: Work, said: Iterator[str] | None) -> Answer:

@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING
 import click
 
 from spiritsafe.cli.case_session import Act, deciding, reason_option
-from spiritsafe.cli.evidence_session import read_file
 from spiritsafe.cli.identity_session import json_option, moment, say_json
-from spiritsafe.cli.playbook_session import PlaybookSession, cacao_now, pairs, tell_run
+from spiritsafe.cli.playbook_session import PlaybookSession, cacao_now, named_playbook, pairs, tell_run
 
 if TYPE_CHECKING:
-    from spiritsafe.playbooks.model import Playbook
     from spiritsafe.playbooks.runner import Runner
     from spiritsafe.playbooks.runs import Run
 
@@ -49,7 +47,7 @@ def run(
     signer = act.signer(session)
     session.check_person(signer)
     runner = session.runner(signer)
-    found, values, case_id = _playbook(session, playbook_name), pairs(given), ""
+    found, values, case_id = named_playbook(session, playbook_name), pairs(given), ""
     if case is not None:
         number, case_id = _case(session, case)
         if "__case__" in found.document.get("playbook_variables", {}):
@@ -248,14 +246,6 @@ def rollback(session: PlaybookSession, act: Act, run_id: str, reason: str, as_js
         return
     for line in told or ["nothing had been done"]:
         click.echo(visible(line))
-
-
-def _playbook(session: PlaybookSession, name: str) -> Playbook:
-    from spiritsafe.playbooks.reading import read_playbook
-
-    if name.endswith(".json") or "/" in name:
-        return read_playbook(read_file(Path(name)))
-    return session.shelf.find(name).playbook
 
 
 def _case(session: PlaybookSession, case: str) -> tuple[str, str]:

@@ -18,6 +18,7 @@ from spiritsafe.errors import UsageError
 if TYPE_CHECKING:
     from spiritsafe.keys.persons import Signer
     from spiritsafe.playbooks.deciding import Asked
+    from spiritsafe.playbooks.model import Playbook
     from spiritsafe.playbooks.orders import Executor
     from spiritsafe.playbooks.runner import Runner
     from spiritsafe.playbooks.runs import Run
@@ -88,6 +89,18 @@ def pairs(given: tuple[str, ...]) -> dict[str, str]:
     if any("=" not in one for one in given):
         raise AnswerError("a variable is given as NAME=VALUE", hint="e.g. __case__=7")
     return found
+
+
+def named_playbook(session: PlaybookSession, name: str) -> Playbook:
+    """A playbook by its short name or its CACAO id, or from a file (NAME.json, or a path)."""
+    from pathlib import Path
+
+    from spiritsafe.cli.evidence_session import read_file
+    from spiritsafe.playbooks.reading import read_playbook
+
+    if name.endswith(".json") or "/" in name:
+        return read_playbook(read_file(Path(name)))
+    return session.shelf.find(name).playbook
 
 
 def cacao_now() -> str:

@@ -60,7 +60,7 @@ def asked_now(runner: Runner, run: Run) -> list[Asked]:
     found = []
     for work in run.waiting:
         trace = run.traces.get(work.instance)
-        if trace is None or work.playbook_id:
+        if trace is None or work.playbook_id or runner.journal.now_us < trace.begun_us + work.delay_ms * 1000:
             continue
         number = next((one for one in range(len(work.commands)) if one not in trace.executed), None)
         if number is not None:

@@ -183,6 +183,8 @@ def _with_values(command: Mapping[str, Any], values: Mapping[str, str]) -> dict[
     from urllib.parse import quote
 
     def put(value: Any, name: str) -> Any:
+        if name == "description":
+            return value
         if isinstance(value, str):
             in_request = name == "command" and command["type"] == "http-api"
             put_in = (lambda text: quote(text, safe="")) if in_request else str
