@@ -149,7 +149,8 @@ def _exercise(one: Shelved, practice: Practice) -> list[str]:
     end = "the end: failed (so it was said)" if exercise.ending == "failed" else "the end: succeeded"
     return [
         f"## Exercise: {exercise.title}", "",
-        f"The traffic: `{exercise.world}`, then scan it and open a case. It begins with a case that is {exercise.begins}.", "",
+        f"The traffic: `{exercise.world}`, then scan it and open a case. It begins with a case that is "
+        f"{exercise.begins}.", "",
         "```console",
         f"$ spiritsafe playbook rehearse {one.name} --exercise",
         f"{exercise.title}: {exercise.story}",
