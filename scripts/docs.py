@@ -37,6 +37,7 @@ EXIT_MEANING: Final = {2: "usage", 3: "bad input", 4: "verification failed", 5: 
 def main(arguments: list[str]) -> int:
     """Write the pages, or with `--check` compare them; returns the exit code."""
     sys.path.insert(0, str(ROOT))  # run as a script, it finds its folder there and not the one above
+    from scripts.method_card import method_card
     from scripts.playbook_pages import playbook_pages
 
     pages = {
@@ -45,6 +46,8 @@ def main(arguments: list[str]) -> int:
         REFERENCE / "tactics.md": tactics_page(),
         REFERENCE / "evidence.md": evidence_page(),
         DECISIONS / "README.md": decisions_page(),
+        REFERENCE / "dossier.md": dossier_page(),
+        ROOT / "src" / "spiritsafe" / "dossier" / "method_card.json": method_card(),
         **{ROOT / "docs" / "playbooks" / name: text for name, text in playbook_pages().items()},
     }
     stale = [path for path, text in pages.items() if not path.is_file() or path.read_text("utf-8") != text]
@@ -218,6 +221,16 @@ def errors_page() -> str:
             "",
         ]
     )
+
+
+def dossier_page() -> str:
+    """docs/reference/dossier.md, with the table of what a version that leaves withholds."""
+    from spiritsafe.dossier.filing import WITHHELD
+
+    rows = [f"| `{record}` | `{name}` | {why} |" for record, fields in WITHHELD.items() for name, why in fields.items()]
+    table = "\n".join(["| record | withheld | why |", "| --- | --- | --- |", *rows])
+    head, mark, rest = (REFERENCE / "dossier.md").read_text("utf-8").partition("<!-- withheld -->\n")
+    return head + mark + table + "\n<!-- /withheld -->" + rest.partition("<!-- /withheld -->")[2]
 
 
 def decisions_page() -> str:

@@ -13,12 +13,13 @@ import shutil
 import signal
 import sys
 import traceback
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from spiritsafe.cases import executors as case_executors
 from spiritsafe.cases.book import CaseBook
-from spiritsafe.cases.lookups import actions_of, find_case
+from spiritsafe.cases.lookups import actions_of, find_case, list_cases
 from spiritsafe.cases.model import MoveError
 from spiritsafe.cases.persons import VaultPersons
 from spiritsafe.cases.store import open_store
@@ -33,12 +34,13 @@ from tests.cases.runs import RunDesk
 from tests.events.office import Clock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from spiritsafe.cases.model import CaseSummary
     from spiritsafe.keys.persons import Signer
     from spiritsafe.playbooks.deciding import Asked
+    from spiritsafe.playbooks.runs import Approval, Run
     from tests.cases.desk import Desk
 
 
@@ -180,36 +182,36 @@ def _values(asked: Asked, plan: Plan) -> dict[str, str]:
 
 
 def ends(desk: Desk, home: Path) -> dict[str, Any]:
-    """What came of it, as it must be however often somebody was killed."""
+    """What came of it, as it must be however often somebody was killed.
+
+    Whom a share picks depends on the run's id, so of accounts only how many there are is told. A move is signed by
+    whoever is at the desk: one whose process was killed before the move is asked again, and nothing else is.
+    """
     opened = Reopened(desk, home, desk.clock)
     runs = RunDesk(opened)
     told = [runs.journal.read(line.run_id) for line in runs.journal.list()]
     with opened.book.reading() as tables:
-        actions = [
-            (one.kind, one.account_id, one.outcome) for number in _numbers(opened) for one in actions_of(tables, number)
-        ]
+        actions = [one for case in list_cases(tables) for one in actions_of(tables, case.number)]
     filed = [record for record in opened.ledger.records() if record.record in {"action/1", "notice/1"}]
+    said = [(run, one) for run in told for one in run.approvals if not _is_move(run, one)]
     assert not opened.book.irregular()
     audit_ledger(opened.ledger)
     return {
         "runs": sorted((run.playbook.name, run.status) for run in told),
         "values": sorted(json.dumps(run.state.variables, sort_keys=True) for run in told),
         "steps": sorted((run.playbook.name, trace.title, trace.state) for run in told for trace in run.traces.values()),
-        "actions": sorted(actions),
+        "actions": Counter((one.kind, one.outcome) for one in actions),
+        "accounts": Counter(kind for kind, _ in {(one.kind, one.account_id) for one in actions}),
         "filed": sorted(record.record for record in filed),
         "outbox": sorted(path.name.partition("-")[0] for path in (home / "outbox").glob("*")),
-        "said": sorted(
-            (run.playbook.name, one.asked.partition("/")[0], one.name) for run in told for one in run.approvals
-        ),
+        "said": sorted((run.playbook.name, one.asked.partition("/")[0], one.name) for run, one in said),
         "left over": sorted(path.name for path in (home / "runs").glob("order-*")),
     }
 
 
-def _numbers(opened: Reopened) -> Iterator[int]:
-    from spiritsafe.cases.lookups import list_cases
-
-    with opened.book.reading() as tables:
-        yield from (one.number for one in list_cases(tables))
+def _is_move(run: Run, said: Approval) -> bool:
+    commands = run.playbook.steps[said.asked.rpartition(".")[0]].body.get("commands", ())
+    return any(command["type"] == "spiritsafe-case-move" for command in commands)
 
 
 def killed_everywhere(desk: Desk, folder: Path, document: dict[str, Any], plan: Plan, every: int = 1) -> int:

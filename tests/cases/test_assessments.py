@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from spiritsafe.cases.assessments import AssessmentError, assess, assessments_of, evidence_of
+from spiritsafe.cases.assessments import AssessmentError, assess, assessments_of
 from spiritsafe.cases.lookups import findings_of, history_of
 from spiritsafe.cases.model import StrangerError
 from spiritsafe.evidence.erasure import erase_subject
+from spiritsafe.evidence.grading import evidence_of
 from spiritsafe.evidence.lint import ReleaseError
 from tests.cases.desk import Found, accounts
 

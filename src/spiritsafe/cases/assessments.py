@@ -18,6 +18,7 @@ from spiritsafe.cases.filing import record_of
 from spiritsafe.cases.lookups import find_current, findings_of, leading
 from spiritsafe.cases.model import CLAIMS
 from spiritsafe.errors import UsageError
+from spiritsafe.evidence.grading import evidence_of
 from spiritsafe.evidence.lint import Judgement, check_release, lint_judgements, lint_text
 from spiritsafe.evidence.records import Personal
 
@@ -28,14 +29,6 @@ if TYPE_CHECKING:
     from spiritsafe.cases.model import Claim
     from spiritsafe.keys.persons import Signer
 
-RELIABILITY: Final = {
-    "A": "completely reliable", "B": "usually reliable", "C": "fairly reliable", "D": "not usually reliable",
-    "E": "unreliable", "F": "reliability cannot be judged",
-}  # fmt: skip
-CREDIBILITY: Final = {
-    "1": "confirmed by other sources", "2": "probably true", "3": "possibly true", "4": "doubtful", "5": "improbable",
-    "6": "truth cannot be judged",
-}  # fmt: skip
 _BASIS: Final = re.compile(r"(?P<what>.+)=(?P<grade>[A-Fa-f][1-6])")
 _OWN: Final = re.compile(r"E([1-9][0-9]{0,3})")
 
@@ -60,12 +53,6 @@ class Assessment:
     by: str
     time_us: int
     record_id: str
-
-
-def evidence_of(finding: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """A finding's evidence by the name that papers give it: E1, E2, ... through the axes."""
-    shown = [one for axis in finding["evidence"]["axes"] for one in axis["evidence"]]
-    return {f"E{number}": one for number, one in enumerate(shown, start=1)}
 
 
 def assess(

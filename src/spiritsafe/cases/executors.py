@@ -198,7 +198,8 @@ class MoveExecutor(_CaseExecutor):
 class ActExecutor(_CaseExecutor):
     """Does something to accounts: the order goes to the agent's API or to the outbox, and `action/1` is filed.
 
-    A share below 1 takes the same accounts however often it is asked, and a later, larger share all of those too.
+    Accounts of verified customers are left out, unless the playbook's `most` has some. A share below 1 takes the same
+    accounts however often it is asked, and a later, larger share all of those too.
     Who is touched already by this run in the same way is not touched again.
     """
 
@@ -364,7 +365,10 @@ def _chosen(doing: Doing, found: CaseSummary, order: Order, command: ActCommand,
         for one in actions_of(doing.tables, found.number)
         if one.action_id in keys and one.kind == command.kind and one.outcome != "failed"
     }
-    everybody = sorted({*reach_of(doing, found).accounts, *touched}, key=lambda one: _place(order.run_id, one))
+    may = set(reach_of(doing, found).accounts)
+    if not command.most.verified:  # nobody can agree to touch them, so they are left out and not in the way
+        may -= {one.account_id for one in members_of(doing.tables, found.number) if one.organization_id}
+    everybody = sorted(may | touched, key=lambda one: _place(order.run_id, one))
     wanted = everybody[: math.ceil(round(command.share * len(everybody), 9))]
     return [one for one in wanted if one not in touched]
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from spiritsafe.cases.assessments import evidence_of
 from spiritsafe.cases.lookups import leading
 from spiritsafe.cli.identity_session import moment
 from spiritsafe.events.mapping_text import visible
+from spiritsafe.evidence.grading import evidence_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

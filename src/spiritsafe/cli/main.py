@@ -35,6 +35,10 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "evidence": ("spiritsafe.cli.evidence:evidence", "The ledger: file, prove, verify, publish; hold and erase."),
     "case": ("spiritsafe.cli.case:case", "Cases: review a finding, decide, act, notify, hear appeals."),
     "playbook": ("spiritsafe.cli.playbook:playbook", "CACAO playbooks: rehearse, run, approve, take back, sign."),
+    "dossier": (
+        "spiritsafe.cli.dossier:dossier",
+        "A case put before a court or an office: HTML, PDF, JSON, proofs.",
+    ),
     "screen": (
         "spiritsafe.cli.screen:screen",
         "Hold names against sanctions lists that you supply: leads, no clearance.",

@@ -145,7 +145,7 @@ def _asked_lines(run: Run, one: Asked) -> list[str]:
     if one.order.type == "manual":
         lines.append(visible(str(command.get("command", ""))))
     else:
-        shown = {name: value for name, value in command.items() if name not in {"type", "description"}}
+        shown = {name: _plain(value) for name, value in command.items() if name not in {"type", "description"}}
         lines.append(
             f"{one.order.type} {visible(', '.join(f'{name}: {value}' for name, value in shown.items()))}".rstrip()
         )
@@ -157,6 +157,11 @@ def _asked_lines(run: Run, one: Asked) -> list[str]:
     lines += [", ".join(said)] if said else []
     lines += [f"gives: {', '.join(one.order.out_args)} (--set NAME=VALUE)"] if one.order.out_args else []
     return lines
+
+
+def _plain(value: object) -> object:
+    """A value as it is read: {accounts: 9} is "9 accounts"."""
+    return ", ".join(f"{number:,} {name}" for name, number in value.items()) if isinstance(value, dict) else value
 
 
 def _run_as_json(run: Run, asked: list[Asked]) -> dict[str, Any]:

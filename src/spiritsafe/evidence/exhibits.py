@@ -19,7 +19,7 @@ from spiritsafe.evidence.records import Personal, Record
 from spiritsafe.files.database import PrivateDatabase
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from spiritsafe.evidence.disclosures import Json
@@ -202,30 +202,36 @@ class Exhibits:
         ExhibitAlteredError
             Rows are not those that were filed.
         """
-        found = []
-        for part in self._parts_of(case_id, subject):
-            body = self.read(str(part["sha256"]))
-            with self._ledger.reading() as connection:
-                number = self._ledger.subjects.find(connection, case_id, subject)
-                data = self._ledger.subjects.open(connection, number or 0, body, f"rows|{case_id}")
-            if hashlib.sha256(data).hexdigest() != part["content_sha256"]:
-                raise ExhibitAlteredError(f"rows of {subject} are not those filed", hint="compare with a backup")
-            found.append(data)
+        found = [self._rows(case_id, subject, part) for part in self._parts_of(case_id, subject)]
         if not found:
             raise ExhibitMissingError(
                 f"case {case_id} keeps no rows of {subject}", hint="none were kept, or they were erased"
             )
         return found
 
+    def rows_of_case(self, case_id: str) -> Iterator[bytes]:
+        """What was kept in a case, of everybody who was not erased; see `read_rows`."""
+        for part in self._parts_in(case_id):
+            yield self._rows(case_id, str(part["subject"]), part)
+
     def _parts_of(self, case_id: str, subject: str) -> list[dict[str, Json]]:
-        return [
-            value
-            for entry in self._ledger.entries(case_id=case_id, record="preserved/1")
-            for opening in self._ledger.openings(entry.position)
-            if opening.field == "parts"
-            and isinstance(value := opening.disclosure.value, dict)
-            and value["subject"] == subject
-        ]
+        return [part for part in self._parts_in(case_id) if part["subject"] == subject]
+
+    def _parts_in(self, case_id: str) -> Iterator[dict[str, Json]]:
+        for entry in self._ledger.entries(case_id=case_id, record="preserved/1"):
+            for opening in self._ledger.openings(entry.position):
+                if opening.field == "parts" and isinstance(value := opening.disclosure.value, dict):
+                    yield value
+
+    def _rows(self, case_id: str, subject: str, part: dict[str, Json]) -> bytes:
+        """A part's rows, decrypted and held to their digest."""
+        body = self.read(str(part["sha256"]))
+        with self._ledger.reading() as connection:
+            number = self._ledger.subjects.find(connection, case_id, subject)
+            data = self._ledger.subjects.open(connection, number or 0, body, f"rows|{case_id}")
+        if hashlib.sha256(data).hexdigest() != part["content_sha256"]:
+            raise ExhibitAlteredError(f"rows of {subject} are not those filed", hint="compare with a backup")
+        return data
 
     def _put(self, parts: Mapping[str, bytes]) -> None:
         with self._file.writing() as connection:

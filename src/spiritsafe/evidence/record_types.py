@@ -327,6 +327,18 @@ TYPES: Final[dict[str, RecordType]] = {
             ),
         ),
         RecordType(
+            "dossier",
+            1,
+            "A dossier was drawn up from the ledger, or a second person read what it says.",
+            (
+                *_BY,
+                _open("state", "drawn or read"),
+                _open("content_sha256", "digest of what it says"),
+                _open("leaves", "whether it is the version that is meant to leave the firm"),
+                _REASON,
+            ),
+        ),
+        RecordType(
             "share",
             1,
             "Something was sent to another firm or to government, received, or taken back.",
