@@ -30,6 +30,8 @@ class Receiver:
         self.effects: dict[str, dict[str, Any]] = {}
         self.answers: list[tuple[int, bytes]] = []
         self.port = 0
+        self.delay_s = 0.0
+        self.woken = threading.Event()
 
     def take(self, asked: dict[str, Any]) -> tuple[int, bytes]:
         self.requests.append(asked)
@@ -52,6 +54,11 @@ def receiver(folder: Path) -> Iterator[Receiver]:
                 "body": self.rfile.read(length),
             }  # fmt: skip
             status, body = made.take(asked)
+            made.woken.wait(made.delay_s)
+            with contextlib.suppress(OSError):  # whoever asked may be gone
+                self.say(status, body)
+
+        def say(self, status: int, body: bytes) -> None:
             self.send_response(status)
             if 300 <= status < 400:
                 self.send_header("Location", "https://elsewhere.example/")
@@ -75,6 +82,7 @@ def receiver(folder: Path) -> Iterator[Receiver]:
     try:
         yield made
     finally:
+        made.woken.set()
         server.shutdown()
         server.server_close()
         thread.join()

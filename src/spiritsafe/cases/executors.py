@@ -22,7 +22,7 @@ from spiritsafe.cases import life
 from spiritsafe.cases.actions import order_undo, reach_of
 from spiritsafe.cases.filing import action_of, move_of
 from spiritsafe.cases.lookups import actions_of, find_current, members_of
-from spiritsafe.cases.model import CaseState, MoveError
+from spiritsafe.cases.model import CaseState, MoveError, SecondPersonError
 from spiritsafe.cases.moves import move_case
 from spiritsafe.cases.notices import Form, give_notice
 from spiritsafe.cases.outbox import fix_accounts, fixed_accounts, forget_accounts, place, put
@@ -182,12 +182,16 @@ class MoveExecutor(_CaseExecutor):
             return Result("done", f"case {found.number} is {found.state}")
         if home.signer is None:
             return Result("waiting", f"a person must move case {found.number} from {found.state} to {command.state}")
-        moved = move_case(
-            home.cases, order.case_id, CaseState(command.state), reason=f"playbook {order.playbook_name}: "
-            f"{order.step_name}", signer=home.signer, two_persons=home.settings.two_persons,
-        )  # fmt: skip
+        second = Result("waiting", f"a second person must agree that case {found.number} is {command.state}")
+        try:
+            moved = move_case(
+                home.cases, order.case_id, CaseState(command.state), signer=home.signer,
+                reason=f"playbook {order.playbook_name}: {order.step_name}", two_persons=home.settings.two_persons,
+            )  # fmt: skip
+        except SecondPersonError:  # whoever proposed it says yes again: it still waits for another
+            return second
         if moved.waiting:
-            return Result("waiting", f"a second person must agree that case {found.number} is {command.state}")
+            return second
         return Result("done", f"case {found.number}: {found.state} → {command.state} by {home.signer.name}")
 
     def undo(self, order: Order, home: Home, *, reason: str) -> str:  # noqa: ARG002 - the Protocol's
