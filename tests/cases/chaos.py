@@ -141,14 +141,14 @@ def _work(desk: Desk, home: Path, document: dict[str, Any], plan: Plan) -> None:
     opened = Reopened(desk, home, desk.clock)
     desk.clock.us = max(record.time_us for record in opened.ledger.records())  # no later process is earlier
     runs = RunDesk(opened, **plan.settings)
-    if not runs.journal.list():
+    if not runs.journal.lines():
         runs.start(document, plan.case, given=plan.given)
     for _ in range(200):
-        for line in runs.journal.list():
+        for line in runs.journal.lines():
             runs.go_on(runs.journal.read(line.run_id))
         if _answer(opened, runs, plan):
             continue
-        states = [runs.journal.read(line.run_id).status for line in runs.journal.list()]
+        states = [runs.journal.read(line.run_id).status for line in runs.journal.lines()]
         if "running" not in states:
             return
         desk.clock.us += DAY_US  # what is left waits for its time
@@ -157,7 +157,7 @@ def _work(desk: Desk, home: Path, document: dict[str, Any], plan: Plan) -> None:
 
 def _answer(desk: Reopened, runs: RunDesk, plan: Plan) -> bool:
     """Somebody says what the plan has them say to the first thing that is asked; False where nothing is."""
-    for line in runs.journal.list():
+    for line in runs.journal.lines():
         run = runs.journal.read(line.run_id)
         for asked in deciding.asked_now(runs.runner(), run) if run.status == "running" else ():
             if asked.work.name in plan.does:
@@ -189,7 +189,7 @@ def ends(desk: Desk, home: Path) -> dict[str, Any]:
     """
     opened = Reopened(desk, home, desk.clock)
     runs = RunDesk(opened)
-    told = [runs.journal.read(line.run_id) for line in runs.journal.list()]
+    told = [runs.journal.read(line.run_id) for line in runs.journal.lines()]
     with opened.book.reading() as tables:
         actions = [one for case in list_cases(tables) for one in actions_of(tables, case.number)]
     filed = [record for record in opened.ledger.records() if record.record in {"action/1", "notice/1"}]

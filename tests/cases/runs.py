@@ -63,7 +63,8 @@ class RunDesk:
         self.desk = desk
         given = {"home": desk.office.home, "appeal_to": "appeals@provider.example", **settings}
         self.settings = Settings(**given)
-        self.journal = Journal(desk.ledger, VaultPersons(desk.office.vault), clock_us=desk.clock)
+        self.persons = VaultPersons(desk.office.vault)
+        self.journal = Journal(desk.ledger, self.persons, clock_us=desk.clock)
         self.executors = executors or EXECUTORS.load_all(report=_raise)
         self.trusted = {public_key_of(one.public_key) for one in (desk.ada, desk.grace, desk.alan)}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from spiritsafe.cases.lookups import actions_of
@@ -55,6 +57,18 @@ def test_what_cannot_be_delivered_waits_and_is_tried_again_with_the_same_key(run
     run = runs.go_on(run)
     assert (run.status, run.state.variables["__limit__"]) == ("succeeded", "9")
     assert len({one["headers"]["Idempotency-Key"] for one in gate.requests}) == 1
+
+
+def test_a_value_stays_where_it_is_put(runs, gate):
+    """In a body that is JSON it stays a string; in a header it cannot begin another line."""
+    run = runs.say(called(runs, gate, name='", "admin": true, "x": "'), runs.desk.ada)
+    assert run.status == "succeeded"
+    assert json.loads(gate.requests[0]["body"]) == {"say": '", "admin": true, "x": "'}
+    run = called(runs, gate, name="a\r\nX-Evil: 1", command={"headers": {"X-Name": ["__name__:value"]}})
+    run = runs.say(run, runs.desk.ada)
+    assert run.status == "failed"
+    assert "control character" in run.why
+    assert len(gate.requests) == 1
 
 
 @pytest.mark.parametrize(("answer", "why"), [

@@ -13,10 +13,15 @@ from spiritsafe.cases.attestations import Terms, attest
 from spiritsafe.cases.lookups import actions_of, history_of, members_of
 from spiritsafe.cases.model import SecondPersonError, StrangerError
 from spiritsafe.cases.moves import clear_account
-from spiritsafe.playbooks.deciding import RunStandsError, halt, resume, roll_back
+from spiritsafe.evidence.exhibits import Exhibits
+from spiritsafe.playbooks import runner
+from spiritsafe.playbooks.deciding import RunStandsError, asked_now, halt, resume, roll_back
+from spiritsafe.playbooks.machine import RunStateError
 from spiritsafe.playbooks.orders import CommandError, Reach, RefusedCallError
+from spiritsafe.playbooks.runner import RunBusyFault
 from spiritsafe.playbooks.runs import RunUnknownError
 from spiritsafe.playbooks.signatures import PlaybookSignatureError, sign_playbook
+from spiritsafe.playbooks.variables import VariableError
 from tests.cases.desk import Found, accounts
 from tests.cases.runs import ACT, MANUAL, WHY, RunDesk, line, step
 from tests.playbooks.made import NOW, written
@@ -68,7 +73,7 @@ def test_an_act_waits_for_two_persons_and_touches_whom_they_let_it(desk, runs):
 def test_who_agreed_reviews_no_appeal(desk, runs):
     desk.confirmed()
     runs.say(runs.start(line(step(ACT)), 1), desk.alan)
-    run = runs.say(runs.go_on(runs.journal.find(runs.journal.list()[0].run_id)), desk.ada)
+    run = runs.say(runs.go_on(runs.journal.find(runs.journal.lines()[0].run_id)), desk.ada)
     assert run.status == "succeeded"
     one = min(touched(desk))
     appeal = make_appeal(desk.book, "1", one, statement="we are a school", days=14)
@@ -268,9 +273,99 @@ def test_a_playbook_runs_another_and_waits_for_it(desk, runs):
     (folder / "other.json").write_bytes(sign_playbook(written(other), desk.ada, now=NOW))
     play = {"type": "playbook-action", "playbook_id": other["id"], "out_args": ["__said__"]}
     run = runs.start(line(play, step(ACT), variables={"__said__": {"type": "string"}}), 1)
-    (child,) = [one.run_id for one in runs.journal.list() if one.run_id != run.run_id]
+    (child,) = [one.run_id for one in runs.journal.lines() if one.run_id != run.run_id]
     runs.say(runs.journal.read(child), desk.grace, values={"__said__": "yes"})
     run = runs.go_on(run)
     assert run.state.variables["__said__"] == "yes"
     assert runs.agree(run).status == "succeeded"
     assert runs.journal.read(child).parent.startswith(run.run_id)
+
+
+def test_a_step_waits_for_its_time_and_fails_when_it_is_over(desk, runs):
+    desk.confirmed()
+    late = step(MANUAL, delay=60_000, timeout=120_000)
+    run = runs.start(line(late, step(MANUAL)), 1)
+    with pytest.raises(RunUnknownError):
+        runs.say(run, desk.ada)  # nobody is asked before its time
+    desk.clock.us += 60_000_000
+    assert asked_now(runs.runner(), runs.go_on(run))[0].work.name == "one"
+    desk.clock.us += 119_999_999
+    assert runs.go_on(run).status == "running"
+    desk.clock.us += 1
+    run = runs.go_on(run)
+    assert (run.status, run.why) == ("failed", "its time of 120 s was over")
+
+
+def test_what_a_run_is_made_of_is_kept_with_it(desk, runs):
+    desk.confirmed()
+    document = line(step(MANUAL))
+    run = runs.start(document, 1)
+    first = desk.ledger.records_of_run(run.run_id)[0]
+    assert first.fields["interpreter"].startswith("spiritsafe ")
+    exhibits = Exhibits(desk.ledger)
+    assert json.loads(exhibits.read(first.fields["playbook_sha256"]))["id"] == document["id"]
+    exhibits.close()
+    assert first.signer[0] == "ada"
+
+
+def test_a_run_that_another_process_goes_on_with_is_left_to_it(desk, runs, monkeypatch):
+    desk.confirmed()
+    run = runs.start(line(step(MANUAL)), 1)
+    monkeypatch.setattr(runner, "_WAIT_S", 0.1)
+    with runs.runner().held(run.run_id), pytest.raises(RunBusyFault):
+        runs.say(run, desk.ada)
+    assert runs.say(run, desk.ada).status == "succeeded"
+
+
+def test_a_ledger_that_tells_what_cannot_be_is_refused(desk, runs):
+    desk.confirmed()
+    run = runs.start(line(step(MANUAL), step(MANUAL)), 1)
+    runs.journal.file_step(run, "action--00000000-0000-4000-8000-000000000000.1", "one", "done")
+    with pytest.raises(RunStateError, match="what cannot be"):
+        runs.go_on(run)
+
+
+def test_no_account_stands_in_a_variable(desk, runs):
+    desk.confirmed()
+    variables = {"__who__": {"type": "string", "external": True}}
+    with pytest.raises(VariableError, match="names an account"):
+        runs.start(line(step(MANUAL), variables=variables), 1, given={"__who__": desk.name("acct-001")})
+
+
+def test_a_rollback_reaches_what_nobody_filed_yet(desk, runs, monkeypatch):
+    """The order went out, and the process was gone before it could say so: taking it back files both."""
+    desk.confirmed()
+    run = runs.say(runs.start(line(step(ACT)), 1), desk.ada)
+
+    def killed(*_given: Any, **_more: Any) -> Any:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(runs.executors["spiritsafe-case-act"]), "_file", staticmethod(killed))
+        with pytest.raises(KeyboardInterrupt):
+            runs.say(run, desk.grace)
+    assert outbox(desk, "order")
+    assert not touched(desk)
+    told = roll_back(runs.runner(desk.ada), run.run_id, reason="it is one company", signer=desk.ada)
+    assert [one.partition(": ")[0] for one in told] == ["one (may have been under way)"]
+    assert len(touched(desk, outcome="undo_ordered")) == 6
+    assert sorted(one["order"] for one in outbox(desk, "order")) == ["do", "undo"]
+    assert not list((desk.office.home / "runs").glob("order-*"))
+
+
+def test_accounts_of_verified_customers_are_left_out_where_the_playbook_has_none(desk, runs):
+    desk.confirmed(TEN)
+    run = runs.agree(runs.start(line(step(ACT)), 1))
+    assert run.status == "succeeded"
+    assert touched(desk) == {desk.name(one) for one in TEN.accounts[2:]}
+
+
+def test_many_runs_are_listed_and_found(desk, runs):
+    desk.confirmed()
+    made = [runs.start(line(step(MANUAL)), 1).run_id for _ in range(3)]
+    runs.say(runs.journal.read(made[0]), desk.ada)
+    assert [one.run_id for one in runs.journal.lines()] == [made[1], made[2], made[0]]
+    assert [one.run_id for one in runs.journal.lines(limit=1)] == [made[0]]
+    assert runs.journal.unfinished() == made[1:]
+    assert runs.journal.find(made[2][-10:]).run_id == made[2]
+    assert runs.journal.lines()[0].title == "a line"

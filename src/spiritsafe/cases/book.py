@@ -23,12 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from spiritsafe.cases.store import CaseStore
-    from spiritsafe.cases.telling import Persons
     from spiritsafe.evidence.ledger import Ledger
     from spiritsafe.evidence.reading import FiledRecord
     from spiritsafe.evidence.records import Record
     from spiritsafe.evidence.writing import Filed, Writer
-    from spiritsafe.keys.persons import Signer
+    from spiritsafe.keys.persons import Persons, Signer
 
 _TABLES: Final = [table for table in reversed(METADATA.sorted_tables) if table is not APPLIED]
 

@@ -29,7 +29,7 @@ from spiritsafe.cases.outbox import fix_accounts, fixed_accounts, forget_account
 from spiritsafe.cases.tables import ACTIONS, APPEALS, CASES
 from spiritsafe.playbooks.agreements import told_reach
 from spiritsafe.playbooks.model import VARIABLE
-from spiritsafe.playbooks.orders import CommandError, Objections, Reach, RefusedCallError, Result
+from spiritsafe.playbooks.orders import NOTHING, CommandError, Objections, Reach, RefusedCallError, Result
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -251,12 +251,18 @@ class ActExecutor(_CaseExecutor):
         """Order that it is undone; whoever carried it out is told, and reports it with `case undone`."""
         assert home.signer is not None
         command = _decoded(order.command, ActCommand)
+        named = fixed_accounts(order, home)
+        if named is not None:  # it went out, or may have, and nobody filed it
+            self._file(
+                order, home, command, named, [], Result("done", "may have been under way when it was taken back")
+            )
+            forget_accounts(order, home)
         with home.cases.reading() as tables:
             found = find_current(tables, order.case_id)
             standing = actions_of(tables, found.number, outcomes=("done", "undo_ordered"))
         accounts = [one.account_id for one in standing if one.action_id == order.key]
         if not accounts:
-            return "nothing of it is in force"
+            return NOTHING
         if any(one.action_id == order.key and one.outcome == "done" for one in standing):
             order_undo(home.cases, order.case_id, reason=reason, signer=home.signer, actions={order.key})
         result = place(order, home, command.kind, accounts, undo=True)
@@ -270,6 +276,8 @@ class ActExecutor(_CaseExecutor):
         rule = f"playbook {order.playbook_name}: {order.step_name}"
         outcome = "done" if result.outcome == "done" else "failed"
         with home.cases.doing() as doing:
+            if _is_filed(doing, order):
+                return
             found = find_current(doing.tables, order.case_id)
             told: dict[str, Any] = {
                 "action": order.key,

@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable
 
-    from spiritsafe.cases.telling import Persons
     from spiritsafe.evidence.personal import SubjectKeys
     from spiritsafe.evidence.reading import FiledRecord
+    from spiritsafe.keys.persons import Persons
 
 PAGE: Final = 500
 _COUNTS: Final = ("members", "unconfirmed", "cleared", "exchanges", "open_appeals", "owed", "joined_to")

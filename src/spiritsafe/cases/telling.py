@@ -9,7 +9,7 @@ Comes from `cases.replay`; goes on to `cases.tables`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -29,15 +29,9 @@ from spiritsafe.errors import SpiritsafeError
 
 if TYPE_CHECKING:
     from spiritsafe.evidence.reading import FiledRecord
+    from spiritsafe.keys.persons import Persons
 
 _LIVE = "done"
-
-
-class Persons(Protocol):
-    """Who is registered in this home."""
-
-    def key_of(self, name: str, at_us: int) -> bytes | None:
-        """The public key of a person who was registered, and not retired, at a time."""
 
 
 class RecordIrregularError(SpiritsafeError):

@@ -126,9 +126,10 @@ def status(session: PlaybookSession, run_id: str, as_json: bool) -> None:
 
 @click.command(name="list")
 @click.option("--library", is_flag=True, help="The playbooks that can be run, in place of runs.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="How many runs, the newest.")
 @json_option
 @click.pass_obj
-def list_(session: PlaybookSession, library: bool, as_json: bool) -> None:
+def list_(session: PlaybookSession, library: bool, limit: int, as_json: bool) -> None:
     """List runs, the last changed last; or the playbooks that there are.
 
     \b
@@ -148,7 +149,7 @@ def list_(session: PlaybookSession, library: bool, as_json: bool) -> None:
             else:
                 click.echo(f"{one.name:<26}  {where:<9}  {visible(what)}")
         return
-    for line in session.runner().journal.list():
+    for line in session.journal.lines(limit=limit):
         state = "running" if line.state in {"started", "resumed"} else line.state
         if as_json:
             say_json(
@@ -205,9 +206,7 @@ def resume(
     from spiritsafe.playbooks.deciding import resume as resumed
 
     runner = session.runner()
-    lines = [runner.journal.find(run_id).run_id] if run_id else [
-        line.run_id for line in runner.journal.list() if line.state in {"started", "resumed"}
-    ]  # fmt: skip
+    lines = [runner.journal.find(run_id).run_id] if run_id else runner.journal.unfinished()
     if run_id and name:
         if not reason:
             raise click.UsageError("--as needs a --reason")

@@ -18,6 +18,7 @@ from spiritsafe.errors import UsageError
 if TYPE_CHECKING:
     from spiritsafe.keys.persons import Signer
     from spiritsafe.playbooks.deciding import Asked
+    from spiritsafe.playbooks.journal import Journal
     from spiritsafe.playbooks.model import Playbook
     from spiritsafe.playbooks.orders import Executor
     from spiritsafe.playbooks.runner import Runner
@@ -55,7 +56,7 @@ class PlaybookSession(CaseSession):
 
         book = self.book
         home = Home(self.settings, self.ledger, book, signer, lambda case, keys: objections_in(book, case, keys))
-        return Runner(self._journal, home, self.executors, self.shelf)
+        return Runner(self.journal, home, self.executors, self.shelf)
 
     def trusted(self) -> set[str]:
         """The public keys of the persons who are registered here and were not retired."""
@@ -71,12 +72,13 @@ class PlaybookSession(CaseSession):
 
     def close(self) -> None:
         """Give everything back."""
-        if "_journal" in self.__dict__:
-            self._journal.close()
+        if "journal" in self.__dict__:
+            self.journal.close()
         super().close()
 
     @functools.cached_property
-    def _journal(self) -> Any:
+    def journal(self) -> Journal:
+        """The runs in this home's ledger."""
         from spiritsafe.cases.persons import VaultPersons
         from spiritsafe.playbooks.journal import Journal
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 from cryptography.exceptions import InvalidSignature, InvalidTag
@@ -90,6 +90,13 @@ class Signer:
         if not _DIGEST.fullmatch(digest):
             raise ValueError("only a digest in hexadecimal is signed as it is")
         return self._private.sign(digest.encode("ascii"))
+
+
+class Persons(Protocol):
+    """Who is registered in a home."""
+
+    def key_of(self, name: str, at_us: int) -> bytes | None:
+        """The public key of a person who was registered, and not retired, at a time (UTC microseconds)."""
 
 
 def checked_name(name: str) -> str:

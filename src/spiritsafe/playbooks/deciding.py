@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from spiritsafe.errors import SpiritsafeError, UsageError
-from spiritsafe.playbooks.agreements import told_reach
-from spiritsafe.playbooks.orders import Reach, RefusedCallError, order_of
+from spiritsafe.playbooks.agreements import standing_of, told_reach
+from spiritsafe.playbooks.orders import NOTHING, Reach, RefusedCallError, order_of
 from spiritsafe.playbooks.runs import RunUnknownError
 from spiritsafe.playbooks.variables import set_variables
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from spiritsafe.playbooks.machine import Work
     from spiritsafe.playbooks.orders import Order
     from spiritsafe.playbooks.runner import Runner
-    from spiritsafe.playbooks.runs import Run
+    from spiritsafe.playbooks.runs import Run, Trace
 
 
 class RunStandsError(UsageError):
@@ -163,6 +163,7 @@ def roll_back(runner: Runner, run_id: str, *, reason: str, signer: Signer) -> li
         child = runner.child_id(run, trace.instance)
         if trace.work.playbook_id and runner.journal.holds(child):
             told += roll_back(runner, child, reason=reason, signer=signer)
+        told += _under_way(runner, run, trace, reason)
         for number in sorted(trace.executed, reverse=True):
             order = order_of(run.playbook, trace.work, number, run_id=run_id, case_id=run.case_id)
             if order.type != "manual":
@@ -170,6 +171,24 @@ def roll_back(runner: Runner, run_id: str, *, reason: str, signer: Signer) -> li
             else:
                 told.append(f"{trace.title}: done by hand; undo it by hand")
     return told
+
+
+def _under_way(runner: Runner, run: Run, trace: Trace, reason: str) -> list[str]:
+    """Take back a command that may have been carried out and was not filed: a process was killed, or no answer came."""
+    work = trace.work
+    if work is None or work.playbook_id or trace.state in {"done", "failed"}:
+        return []
+    number = next((one for one in range(len(work.commands)) if one not in trace.executed), None)
+    if number is None or work.commands[number]["type"] == "manual":
+        return []
+    order = order_of(run.playbook, work, number, run_id=run.run_id, case_id=run.case_id)
+    executor = runner.executors[order.type]
+    if executor.touches == "nothing":
+        return []
+    if executor.touches == "outside" and standing_of(run, runner.home).held_up(order, executor) is not None:
+        return []
+    undone = _undone(runner, order, reason)
+    return [] if undone == NOTHING else [f"{trace.title} (may have been under way): {undone}"]
 
 
 def _undone(runner: Runner, order: Order, reason: str) -> str:

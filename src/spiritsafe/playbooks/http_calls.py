@@ -29,6 +29,7 @@ TIMEOUT_S: Final = 30
 _MOST_BYTES: Final = 1 << 20
 _LATER: Final = frozenset({408, 425, 429})
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_HEADER: Final = re.compile(r"[\x20-\x7e]*")
 _OURS: Final = frozenset(
     {"idempotency-key", "authorization", "host", "content-length", "transfer-encoding", "connection"}
 )
@@ -57,6 +58,8 @@ class HttpExecutor:
         content = order.command.get("content")
         body = base64.b64decode(order.command.get("content_b64", "")) if content is None else str(content).encode()
         headers = {name: ", ".join(values) for name, values in order.command.get("headers", {}).items()}
+        if any(not _HEADER.fullmatch(value) for value in headers.values()):
+            raise CommandError("a header would have a control character in it", hint="see the variables' values")
         return send(order, home, method, target, body=body, headers=headers)
 
     def undo(self, order: Order, home: Home, *, reason: str) -> str:  # noqa: ARG002 - the Protocol's

@@ -5,11 +5,13 @@ Comes from `playbooks.runner` and the command; goes on to `evidence` and `playbo
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from spiritsafe import __version__
 from spiritsafe.evidence.exhibits import ExhibitMissingError, Exhibits
+from spiritsafe.evidence.reading import utc_us
 from spiritsafe.evidence.records import Record, now_us
 from spiritsafe.playbooks.reading import read_playbook
 from spiritsafe.playbooks.runs import Run, RunUnknownError, told
@@ -18,13 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from spiritsafe.evidence.ledger import Ledger
-    from spiritsafe.keys.persons import Signer
+    from spiritsafe.keys.persons import Persons, Signer
     from spiritsafe.playbooks.model import Playbook
-    from spiritsafe.playbooks.runs import Persons
 
 MEDIA_TYPE: Final = "application/cacao+json;version=2.0"
 PROGRAM: Final = f"spiritsafe {__version__}"
 _SHORTEST_TAIL: Final = 4
+_GOING_ON: Final = frozenset({"started", "resumed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,23 +110,38 @@ class Journal:
     def find(self, text: str) -> Run:
         """The run with an id, or with an id that ends so; raises `RunUnknownError`."""
         given = text.strip()
-        found = [line.run_id for line in self.list() if len(given) >= _SHORTEST_TAIL and line.run_id.endswith(given)]
+        found = [run_id for run_id in self._heads() if len(given) >= _SHORTEST_TAIL and run_id.endswith(given)]
         if len(found) != 1:
             what = "several runs have an id that ends so" if found else f"there is no run {given[:60]}"
             raise RunUnknownError(what, hint="`spiritsafe playbook list` shows runs")
         return self.read(found[0])
 
-    def list(self) -> list[RunLine]:
-        """Every run, the last changed last."""
-        lines: dict[str, RunLine] = {}
-        for record in self._ledger.records(record="playbook_run/1"):
-            run_id = str(record.fields["run"])
-            before = lines.pop(run_id, None)
-            lines[run_id] = RunLine(
-                run_id, record.case_id or "", str(record.fields["title"]), str(record.fields["state"]),
-                before.started_us if before else record.time_us, record.time_us,
-            )  # fmt: skip
-        return list(lines.values())
+    def lines(self, *, limit: int | None = None) -> list[RunLine]:
+        """Runs, the last changed last; the newest `limit` of them. Of no other any sealed field is opened."""
+        heads = [*self._heads().values()]
+        return [self._line(*held) for held in (heads if limit is None else heads[-limit:])]
+
+    def unfinished(self) -> list[str]:
+        """The ids of runs that are neither halted nor over."""
+        return [run_id for run_id, (*_, last) in self._heads().items() if last["open"]["state"] in _GOING_ON]
+
+    def _heads(self) -> dict[str, tuple[int, dict[str, Any], dict[str, Any]]]:
+        """Of each run the place of its first record, and the entries of its first and its last; last changed last."""
+        found: dict[str, tuple[int, dict[str, Any], dict[str, Any]]] = {}
+        for entry in self._ledger.entries(record="playbook_run/1"):
+            head = json.loads(entry.body)
+            run_id = str(head["open"]["run"])
+            position, first, _ = found.pop(run_id, (entry.position, head, head))
+            found[run_id] = (position, first, head)
+        return found
+
+    def _line(self, position: int, first: dict[str, Any], last: dict[str, Any]) -> RunLine:
+        openings = self._ledger.openings(position)
+        title = next(str(one.disclosure.value) for one in openings if one.field == "title")
+        return RunLine(
+            str(first["open"]["run"]), str(first.get("case") or ""), title, str(last["open"]["state"]),
+            utc_us(first["time"]), utc_us(last["time"]),
+        )  # fmt: skip
 
     def _playbook(self, sha256: str) -> Playbook:
         """A playbook by the digest of its bytes, as they were kept when the run began."""

@@ -10,9 +10,11 @@ Source: CACAO 2.0 section 5 (commands), section 7 (agents); the idempotency key 
 from __future__ import annotations
 
 import hashlib
+import json
 import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
+from urllib.parse import quote
 
 from spiritsafe.errors import UsageError, VerificationError
 from spiritsafe.evidence.disclosures import canonical
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 Touches: TypeAlias = Literal["nothing", "outside", "accounts"]
 """What carrying out a command changes: nothing but our own record, somebody else's system, or accounts."""
+NOTHING: Final = "nothing of it is in force"
 Outcome: TypeAlias = Literal["done", "failed", "waiting"]
 _KEYS: Final = uuid.UUID("5d3c0b1a-8a0e-5b7e-9d55-1f6f0a4c9e21")
 
@@ -149,7 +152,10 @@ class Executor(Protocol):
         """Carry it out."""
 
     def undo(self, order: Order, home: Home, *, reason: str) -> str:
-        """Take it back as far as can be, with `home.signer` as who decides; says what was done or is left to do."""
+        """Take it back as far as can be, with `home.signer` as who decides.
+
+        Says what was done or is left to do, `NOTHING` where nothing is. Also called for what may be under way.
+        """
 
 
 EXECUTORS: Final[Door[Executor]] = Door("spiritsafe.executors", Executor, api_version=1)
@@ -158,7 +164,8 @@ EXECUTORS: Final[Door[Executor]] = Door("spiritsafe.executors", Executor, api_ve
 def order_of(playbook: Playbook, work: Work, number: int, *, run_id: str, case_id: str) -> Order:
     """One command of an action, with its variables' values in their places; raises `VariableError`.
 
-    In the path of a request and its query each value is percent-encoded, so that none can change whom it calls.
+    Of a request each value is percent-encoded in the path and the query, and escaped in a body that is JSON, so that
+    none can change whom it calls or what it asks.
     """
     document = playbook.document
     step = playbook.steps[work.step_id].body
@@ -180,18 +187,34 @@ def order_of(playbook: Playbook, work: Work, number: int, *, run_id: str, case_i
 
 
 def _with_values(command: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
-    from urllib.parse import quote
+    is_call = command["type"] == "http-api"
 
     def put(value: Any, name: str) -> Any:
-        if name == "description":
-            return value
         if isinstance(value, str):
-            in_request = name == "command" and command["type"] == "http-api"
-            put_in = (lambda text: quote(text, safe="")) if in_request else str
-            return filled(value, values, quote=put_in) if VARIABLE.search(value) else value
+            put_in = _QUOTES[name] if is_call and name in _QUOTES else _as_it_is
+            return filled(value, values, quote=put_in(value)) if VARIABLE.search(value) else value
         if isinstance(value, dict):
-            return {key: put(item, key if name == "" else name) for key, item in value.items()}
+            return {key: put(item, name) for key, item in value.items()}
         return [put(item, name) for item in value] if isinstance(value, list) else value
 
-    found: dict[str, Any] = put(dict(command), "")
-    return found
+    return {name: item if name == "description" else put(item, name) for name, item in command.items()}
+
+
+def _as_it_is(_template: str) -> Callable[[str], str]:
+    return str
+
+
+def _in_request(_template: str) -> Callable[[str], str]:
+    return lambda text: quote(text, safe="")
+
+
+def _in_body(template: str) -> Callable[[str], str]:
+    """Within a body that is JSON a value stays within its string."""
+    try:
+        json.loads(VARIABLE.sub("0", template))
+    except ValueError:
+        return str
+    return lambda text: json.dumps(text)[1:-1]
+
+
+_QUOTES: Final = {"command": _in_request, "content": _in_body}

@@ -8,7 +8,7 @@ Comes from `playbooks.journal`; goes on to `playbooks.runner` and the command.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from spiritsafe.errors import SpiritsafeError, VerificationError
 from spiritsafe.playbooks.machine import RunStateError, begin, done, ready
@@ -18,17 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from spiritsafe.evidence.reading import FiledRecord
+    from spiritsafe.keys.persons import Persons
     from spiritsafe.playbooks.machine import State, Work
     from spiritsafe.playbooks.model import Playbook
 
 Status: TypeAlias = Literal["running", "halted", "rolled_back", "succeeded", "failed"]
-
-
-class Persons(Protocol):
-    """Who is registered in this home."""
-
-    def key_of(self, name: str, at_us: int) -> bytes | None:
-        """The public key of a person who was registered, and not retired, at a time."""
 
 
 class RunUnknownError(VerificationError):

@@ -1,6 +1,7 @@
 """The variables of a playbook: which must be given, which may change, and what each may hold.
 
-All values are texts, as CACAO has them; a type says which texts. Comes from `playbooks.machine`; goes on to nobody.
+All values are texts, as CACAO has them; a type says which texts. None names an account: variables are filed with a
+run, about nobody, and cannot be erased. Comes from `playbooks.machine`; goes on to nobody.
 Source: CACAO 2.0 section 10.18.
 """
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 _LONGEST: Final = 100_000
+_PSEUDONYM: Final = re.compile(r"\bp\d+_[0-9a-f]{32}\b")
 
 
 class VariableError(UsageError):
@@ -100,6 +102,11 @@ def _may_set(defined: Mapping[str, Mapping[str, Any]], name: str) -> None:
 
 
 def _check(name: str, kind: str, value: str) -> None:
+    if _PSEUDONYM.search(value):
+        raise VariableError(
+            f"{name} names an account: what a run remembers is never erased",
+            hint="a case knows its accounts; name the case",
+        )
     holds = _TYPES.get(kind)
     try:
         good = len(value) <= _LONGEST and (holds is None or holds(value))
