@@ -15,6 +15,7 @@ from spiritsafe.playbooks.practice import exercised, mitigations, practice_of
 from spiritsafe.playbooks.reading import examine
 from spiritsafe.playbooks.shelf import Shelf, shipped
 from spiritsafe.playbooks.signatures import PlaybookSignatureError
+from spiritsafe.proving.recipes import PRESETS
 from tests.cases.chaos import Plan, ends, gone_through, killed_everywhere
 from tests.cases.desk import GROUND, Desk, Found, accounts
 from tests.playbooks.made import NOW
@@ -111,6 +112,12 @@ def test_what_a_step_tells_a_person_to_type_is_there(name):
         assert not isinstance(command, click.Group), text
         options = {option for parameter in command.params for option in parameter.opts}
         assert {word for word in words if word.startswith("--")} <= options, text
+
+
+def test_the_traffic_of_its_exercise_can_be_composed(name):
+    words = practice(LIBRARY[name]).exercise.world.split()
+    assert words[:3] == ["spiritsafe", "prove", "--preset"]
+    assert words[3] in PRESETS
 
 
 def test_some_step_names_a_command():

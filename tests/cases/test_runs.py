@@ -20,6 +20,7 @@ from spiritsafe.playbooks.machine import RunStateError
 from spiritsafe.playbooks.orders import CommandError, Reach, RefusedCallError
 from spiritsafe.playbooks.runner import RunBusyFault
 from spiritsafe.playbooks.runs import RunUnknownError
+from spiritsafe.playbooks.shelf import PlaybookUnknownError
 from spiritsafe.playbooks.signatures import PlaybookSignatureError, sign_playbook
 from spiritsafe.playbooks.variables import VariableError
 from tests.cases.desk import Found, accounts
@@ -358,6 +359,23 @@ def test_accounts_of_verified_customers_are_left_out_where_the_playbook_has_none
     run = runs.agree(runs.start(line(step(ACT)), 1))
     assert run.status == "succeeded"
     assert touched(desk) == {desk.name(one) for one in TEN.accounts[2:]}
+
+
+def test_a_playbook_that_plays_one_that_nobody_answers_for_is_not_begun(desk, runs):
+    desk.confirmed()
+    other = line(step(MANUAL))
+    folder = desk.office.home / "playbooks"
+    folder.mkdir()
+    (folder / "other.json").write_bytes(written(other))
+    size = desk.ledger.size
+    play = {"type": "playbook-action", "playbook_id": other["id"]}
+    with pytest.raises(PlaybookSignatureError):
+        runs.start(line(play), 1)
+    with pytest.raises(PlaybookUnknownError):
+        runs.start(
+            line({"type": "playbook-action", "playbook_id": "playbook--00000000-0000-4000-8000-0000000000ff"}), 1
+        )
+    assert desk.ledger.size == size
 
 
 def test_many_runs_are_listed_and_found(desk, runs):

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import click
 
 from spiritsafe.cli.case_session import Act, deciding, reason_option
-from spiritsafe.cli.identity_session import json_option, moment, say_json
+from spiritsafe.cli.identity_session import guide, json_option, moment, say_json
 from spiritsafe.cli.playbook_session import PlaybookSession, cacao_now, named_playbook, pairs, tell_run
+from spiritsafe.errors import SpiritsafeError
 
 if TYPE_CHECKING:
     from spiritsafe.playbooks.runner import Runner
@@ -214,8 +215,15 @@ def resume(
         session.check_person(signer)
         resumed(session.runner(signer), lines[0], reason=reason, signer=signer)
     trusted = session.trusted()
+    faults = []
     for one in lines:
-        _tell(runner, runner.advance(one, trusted=trusted, now=cacao_now()), as_json=as_json)
+        try:
+            _tell(runner, runner.advance(one, trusted=trusted, now=cacao_now()), as_json=as_json)
+        except SpiritsafeError as error:  # the others go on
+            guide(f"run {one}: [{error.code}] {error}")
+            faults.append(error)
+    if faults:
+        raise faults[0]
 
 
 @click.command()

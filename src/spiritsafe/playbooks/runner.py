@@ -78,20 +78,20 @@ class Runner:
         Raises
         ------
         PlaybookSignatureError
-            The playbook is neither one that ships nor signed by somebody trusted. Nothing was filed.
+            The playbook, or one that it plays, neither ships nor is signed by somebody trusted. Nothing was filed.
         CommandError, RefusedCallError, VariableError
             A command could never be carried out here, or a variable has no value. Nothing was filed.
         """
-        source = self._shelf.trusted_as(playbook, trusted, now=now)
-        self.check(playbook, case_id)
+        source = self.check(playbook, case_id, trusted, now)
         begin(playbook, given)
         run = self.journal.start(
             new_id(), playbook, given, case_id=case_id, reason=reason, source=source, signer=signer
         )  # fmt: skip
         return self.advance(run.run_id, trusted=trusted, now=now)
 
-    def check(self, playbook: Playbook, case_id: str, depth: int = 0) -> None:
-        """Raise `CommandError` or `RefusedCallError` where a command could never be carried out here."""
+    def check(self, playbook: Playbook, case_id: str, trusted: Collection[str], now: str, depth: int = 0) -> str:
+        """By what a playbook may be run, in words; see `start` for what it raises."""
+        source = self._shelf.trusted_as(playbook, trusted, now=now)
         if depth > _DEEPEST:
             raise CommandError("playbooks call one another more than 5 deep", hint="does one call itself?")
         agents = playbook.document.get("agent_definitions", {})
@@ -102,7 +102,8 @@ class Runner:
                     self._executor(command["type"]).check(command, agent, self.home, case_id)
             if step.type == "playbook-action":
                 other = self._shelf.find(step.body["playbook_id"], version=step.body.get("playbook_version", ""))
-                self.check(other.playbook, case_id, depth + 1)
+                self.check(other.playbook, case_id, trusted, now, depth + 1)
+        return source
 
     def advance(self, run_id: str, *, trusted: Collection[str] = (), now: str = "") -> Run:
         """Go on with a run until it is over or every branch of it waits; the run as it stands then."""
@@ -228,8 +229,7 @@ class Runner:
     def _start_child(self, run: Run, work: Work, child_id: str, trusted: Collection[str], now: str) -> None:
         body = run.playbook.steps[work.step_id].body
         found = self._shelf.find(work.playbook_id, version=body.get("playbook_version", ""))
-        source = self._shelf.trusted_as(found.playbook, trusted, now=now)
-        self.check(found.playbook, run.case_id)
+        source = self.check(found.playbook, run.case_id, trusted, now)
         given = {name: work.variables[name] for name in body.get("in_args", ()) if name in work.variables}
         begin(found.playbook, given)
         self.journal.start(
