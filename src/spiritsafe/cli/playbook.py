@@ -36,9 +36,9 @@ def playbook(context: click.Context, home: Path | None) -> None:
 
     \b
       spiritsafe playbook list --library
-      spiritsafe playbook run contain --case 7 --reason "case 7 is confirmed" --as ada
+      spiritsafe playbook run identify-campaign --case 7 --reason "today's scan" --as ada
       spiritsafe playbook status 1f3a9c02
-      spiritsafe playbook approve 1f3a9c02 "throttle one in ten" --reason "agreed" --as bob
+      spiritsafe playbook approve 1f3a9c02 "read the evidence" --reason "read it" --as ada
       spiritsafe playbook rehearse our-own.json
     """
     context.obj = PlaybookSession(home)

@@ -42,8 +42,9 @@ def run(
     must be signed by a registered person.
 
     \b
-      spiritsafe playbook run contain --case 7 --reason "case 7 is confirmed" --as ada
-      spiritsafe playbook run our-own.json --case 7 --set __ground__="Terms 4.2" --reason "a drill" --as ada
+      spiritsafe playbook run identify-campaign --case 7 --reason "today's scan" --as ada
+      spiritsafe playbook run throttle --case 7 --set __ground__="Terms 4.2" --reason "confirmed" --as ada
+      spiritsafe playbook run our-own.json --reason "a drill" --as ada
     """
     signer = act.signer(session)
     session.check_person(signer)
@@ -87,8 +88,8 @@ def approve(
     further than they say.
 
     \b
-      spiritsafe playbook approve 1f3a9c02 "look at the evidence" --set __agreed__=true --reason "read it" --as ada
-      spiritsafe playbook approve 1f3a9c02 "throttle one in ten" --expect-objections 0.1 --reason "agreed" --as bob
+      spiritsafe playbook approve 1f3a9c02 judge --set __verdict__=campaign --reason "three axes" --as ada
+      spiritsafe playbook approve 1f3a9c02 "one in ten: throttle" --expect-objections 0.1 --reason "agreed" --as bob
       spiritsafe playbook approve 1f3a9c02 --refuse --reason "a reseller, see the contract" --as bob
     """
     from spiritsafe.playbooks.deciding import Said, asked_now, say
