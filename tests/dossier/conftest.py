@@ -19,7 +19,7 @@ from tests.cases.runs import ACT, RunDesk, line, step
 from tests.cases.screening.made_lists import written
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
     from spiritsafe.dossier.model import Dossier
@@ -64,10 +64,10 @@ class Counsel:
         hits = [hit for party in parties for hit in Screener([listed]).screen(party)]
         file_screening(self.desk.book, "1", [listed], parties, hits, threshold=0.75, signer=self.desk.ada)
 
-    def draw(self, signer: Signer | None = None, **terms: Any) -> Dossier:
+    def draw(self, signer: Signer | None = None, irregular: Collection[int] = (), **terms: Any) -> Dossier:
         return draw_up(
             self.desk.ledger, self.case_id, Terms(**terms), signer=signer or self.desk.ada,
-            is_registered=self.is_registered, clock_us=self.desk.clock,
+            is_registered=self.is_registered, irregular=irregular, clock_us=self.desk.clock,
         )  # fmt: skip
 
     @property

@@ -21,7 +21,8 @@ from spiritsafe.evidence.bundle import read_bundle, verify_bundle
 from spiritsafe.evidence.erasure import erase_subject
 from spiritsafe.evidence.lint import ReleaseError
 from spiritsafe.evidence.record_types import TYPES
-from tests.cases.desk import WHY
+from spiritsafe.evidence.records import Record
+from tests.cases.desk import WHY, Found, accounts
 
 PSEUDONYM = re.compile(r"p\d+_[0-9a-f]{32}")
 
@@ -196,6 +197,31 @@ def test_a_confirmed_case_that_nobody_judged_claims_nothing(counsel):
     assert "No evidence was graded." in part(made, 4)
     assert "No name behind this case was screened." in part(made, 10)
     as_pdf(made)
+
+
+def test_what_nobody_confirmed_does_not_leave_the_firm(counsel):
+    desk = counsel.desk
+    number = desk.open(Found(accounts("other", 5)))[0].number
+    counsel.case_id = desk.case(number).case_id
+    assert "No person has confirmed it" in part(counsel.draw(), 2)
+    with pytest.raises(DossierError, match="nobody confirmed"):
+        counsel.draw(leaves=True)
+
+
+def test_a_record_that_breaks_a_rule_is_shown_as_that_and_changes_nothing(worked):
+    """Whoever writes to the ledger past the desk cannot dismiss a case on paper."""
+    desk = worked.desk
+    fields = {"by": "person", "name": "eve", "before": "upheld", "after": "dismissed", "as_of": 1, "reason": "nothing"}
+    forged = desk.ledger.append([Record("case_move/1", fields, case_id=worked.case_id, signer=desk.eve)])[0]
+    irregular = {position for position, *_ in desk.book.irregular()}
+    assert irregular == {forged.position}
+    made = worked.draw(irregular=irregular)
+    assert "The case is upheld. It was confirmed by ada and grace" in part(made, 2)
+    assert (
+        f"Entries that break a rule, changed nothing and are left out above: {forged.position} (case_move/1)."
+        in part(made, 12)
+    )
+    assert "eve" in part(made, 7)
 
 
 def test_drawings_are_whole(worked):

@@ -59,7 +59,9 @@ def dossier(
     if reading:
         from spiritsafe.dossier.building import file_reading
 
-        digest = file_reading(session.ledger, case_id, leaves=leaves, reason=reason, signer=signer)
+        digest = file_reading(
+            session.ledger, case_id, leaves=leaves, reason=reason, signer=signer, irregular=_irregular(session)
+        )
         guide(f"{act.name} read what the dossier of case {case} says now: {digest}")
         return
     assert out is not None
@@ -92,10 +94,15 @@ def _drawn(
     terms = Terms(leaves, f"TLP:{marking.upper()}", legal_basis)
     made = draw_up(
         session.ledger, case_id, terms, signer=act.signer(session),
-        is_registered=lambda name, key, at_us: persons.key_of(name, at_us) == key,
+        is_registered=lambda name, key, at_us: persons.key_of(name, at_us) == key, irregular=_irregular(session),
     )  # fmt: skip
     write_dossier(session.ledger, made, out)
     return made
+
+
+def _irregular(session: CaseSession) -> frozenset[int]:
+    """Places of records that break a rule, and so changed nothing."""
+    return frozenset(position for position, *_ in session.book.irregular())
 
 
 def _case_id(session: CaseSession, case: str) -> str:

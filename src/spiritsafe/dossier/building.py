@@ -21,7 +21,7 @@ from spiritsafe import __version__
 from spiritsafe.dossier.annexes import certificates, screening, statute
 from spiritsafe.dossier.filing import prompts_of, read_case
 from spiritsafe.dossier.judging import CLAIMS, alternatives, assessments, claims, grades, judgements
-from spiritsafe.dossier.model import SCHEMA, Dossier, Header, Part, Table, text_of
+from spiritsafe.dossier.model import SCHEMA, Dossier, DossierError, Header, Part, Table, text_of
 from spiritsafe.dossier.recording import card_bytes, first_filed, manifest, method, redactions
 from spiritsafe.dossier.remedies import remedies
 from spiritsafe.evidence.checkpoints import parse_checkpoint
@@ -30,7 +30,7 @@ from spiritsafe.evidence.lint import Judgement, check_release, lint_judgements, 
 from spiritsafe.evidence.records import Record, now_us, utc_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from spiritsafe.dossier.filing import CaseFile
     from spiritsafe.evidence.ledger import Ledger
@@ -65,6 +65,7 @@ def draw_up(
     *,
     signer: Signer,
     is_registered: Callable[[str, bytes, int], bool],
+    irregular: Collection[int] = (),
     clock_us: Callable[[], int] = now_us,
 ) -> Dossier:
     """Put a dossier together, and file that it was drawn up.
@@ -79,36 +80,50 @@ def draw_up(
         Who draws it up.
     is_registered
         Whether a name and public key were a registered person's at a time (UTC microseconds).
+    irregular
+        Places of records that break a rule of the cases.
     clock_us
         The time.
 
     Raises
     ------
     DossierError
-        Nothing was found in the case.
+        Nothing was found in the case, or it is to leave the firm and no person confirmed it.
     ReleaseError
         It says what it may not say; nothing was filed.
     """
     _file_card(ledger)
-    file = read_case(ledger, case_id, leaves=terms.leaves)
+    file = read_case(ledger, case_id, leaves=terms.leaves, irregular=irregular)
+    if terms.leaves and not file.is_standing:
+        raise DossierError(
+            f"the case is {file.state.replace('_', ' ')}: what nobody confirms does not leave the firm",
+            hint="confirm it, or draw up the version for the firm",
+        )
     said = content(file)
     check(file, said, terms, secrets=prompts_of(ledger, case_id) if terms.leaves else ())
     digest = content_sha256(said)
     drawn = {"state": "drawn", "content_sha256": digest, "leaves": terms.leaves, "reason": terms.legal_basis}
     ledger.append([_record(case_id, drawn, signer, clock_us())])
     reader = _reader(ledger, case_id, digest, signer, is_registered)
-    file = read_case(ledger, case_id, leaves=terms.leaves)
+    file = read_case(ledger, case_id, leaves=terms.leaves, irregular=irregular)
     header = _header(ledger, file, terms, digest, signer, reader, clock_us())
     parts = {part.number: part for part in [_first(header), *said, certificates(header), manifest(file, ledger)]}
     return Dossier(SCHEMA, header, tuple(parts[number] for number in sorted(parts)))
 
 
 def file_reading(
-    ledger: Ledger, case_id: str, *, leaves: bool, reason: str, signer: Signer, clock_us: Callable[[], int] = now_us
+    ledger: Ledger,
+    case_id: str,
+    *,
+    leaves: bool,
+    reason: str,
+    signer: Signer,
+    irregular: Collection[int] = (),
+    clock_us: Callable[[], int] = now_us,
 ) -> str:
     """File that somebody read what a dossier says now; the digest of its content."""
     _file_card(ledger)
-    digest = content_sha256(content(read_case(ledger, case_id, leaves=leaves)))
+    digest = content_sha256(content(read_case(ledger, case_id, leaves=leaves, irregular=irregular)))
     read = {"state": "read", "content_sha256": digest, "leaves": leaves, "reason": reason}
     ledger.append([_record(case_id, read, signer, clock_us())])
     return digest

@@ -15,7 +15,7 @@ from spiritsafe.dossier.model import DossierError
 from spiritsafe.evidence.exhibits import Exhibits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from spiritsafe.evidence.ledger import Ledger
     from spiritsafe.evidence.reading import FiledRecord, Opening
@@ -53,6 +53,7 @@ _TEXTS: Final = ("prompt", "system_prompt", "assistant_prefill", "response")
 class CaseFile:
     """A case's records, oldest first, with the scans that its findings came from.
 
+    `irregular` are records that break a rule of the cases and so changed nothing (`case rebuild` lists them).
     `leaves`: of each record, what a version that leaves does not show is not there.
     """
 
@@ -60,6 +61,7 @@ class CaseFile:
     leaves: bool
     records: tuple[FiledRecord, ...]
     scans: tuple[FiledRecord, ...]
+    irregular: tuple[FiledRecord, ...] = ()
 
     def of(self, *types: str) -> list[FiledRecord]:
         """The case's records of these types, oldest first."""
@@ -79,18 +81,40 @@ class CaseFile:
     @property
     def everything(self) -> list[FiledRecord]:
         """The scans and the case's records, as they stand in the log."""
-        return sorted([*self.scans, *self.records], key=lambda record: record.position)
+        return sorted([*self.scans, *self.records, *self.irregular], key=lambda record: record.position)
+
+    @property
+    def state(self) -> str:
+        """Where the case stands, by its last move."""
+        moves = self.of("case_move/1")
+        return str(moves[-1].fields["after"]) if moves else ""
+
+    @property
+    def is_standing(self) -> bool:
+        """Whether persons confirmed the case and nobody took that back, before it was closed or since."""
+        moves = self.of("case_move/1")
+        judged = str(moves[-1].fields["before"]) if self.state == "closed" else self.state
+        return judged in {"confirmed", "acted_on", "appealed", "upheld"}
 
 
-def read_case(ledger: Ledger, case_id: str, *, leaves: bool) -> CaseFile:
-    """What the ledger holds of a case; raises `DossierError` where nothing was found in it."""
+def read_case(ledger: Ledger, case_id: str, *, leaves: bool, irregular: Collection[int] = ()) -> CaseFile:
+    """What the ledger holds of a case; raises `DossierError` where nothing was found in it.
+
+    `irregular` are the places of records that break a rule.
+    """
     records = list(ledger.records(case_id=case_id))
     runs = {str(record.fields["run_record"]) for record in records if record.record == "finding/1"}
     if not runs:
         raise DossierError(f"the ledger holds no finding of case {case_id[:60]}", hint="`spiritsafe case list`")
     scans = [record for record in ledger.records(record="scan_run/1") if record.record_id in runs]
     shown = [_shown(record) if leaves else record for record in records]
-    return CaseFile(case_id, leaves, tuple(shown), tuple(_shown(one) if leaves else one for one in scans))
+    return CaseFile(
+        case_id,
+        leaves,
+        tuple(record for record in shown if record.position not in irregular),
+        tuple(_shown(one) if leaves else one for one in scans),
+        tuple(record for record in shown if record.position in irregular),
+    )
 
 
 def prompts_of(ledger: Ledger, case_id: str) -> list[str]:

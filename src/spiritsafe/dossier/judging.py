@@ -36,12 +36,13 @@ _OUTCOMES: Final = {
 def judgements(file: CaseFile) -> Part:
     """Part 2: the newest word of each person on each claim; of a claim that nobody judged, that."""
     blocks: list[Block] = [
+        Paragraph(_standing(file)),
         Paragraph(
             "A likelihood is one of seven terms: "
             + "; ".join(f"{term} ({share})" for term, share in LIKELIHOOD_SHARES.items())
             + ". Confidence tells how good the ground of a judgement is, and stands in a sentence of its own.",
             is_note=True,
-        )
+        ),
     ]
     for claim, title in CLAIMS.items():
         blocks.append(Heading(title))
@@ -152,6 +153,17 @@ def assessments(file: CaseFile, claim: str) -> list[FiledRecord]:
         str(one.fields.get("name")): one for one in file.of("assessment/1") if one.fields["claim"] == claim
     }  # fmt: skip
     return list(newest.values())
+
+
+def _standing(file: CaseFile) -> str:
+    """Where the case stands, and who confirmed it."""
+    state = file.state.replace("_", " ")
+    moves = [one for one in file.of("case_move/1", "case_proposal/1") if one.fields["after"] == "confirmed"]
+    persons = sorted({str(one.fields.get("name", "")) for one in moves if one.fields["by"] == "person"})
+    if not persons:
+        return f"The case is {state}. No person has confirmed it: what follows is what a program found."
+    entries = ", ".join(str(one.position) for one in moves)
+    return f"The case is {state}. It was confirmed by {' and '.join(persons)} (entries {entries})."
 
 
 def _judged(one: FiledRecord) -> Iterator[Block]:

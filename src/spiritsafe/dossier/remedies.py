@@ -48,6 +48,9 @@ def remedies(file: CaseFile) -> Part:
         _row(one, f"{one.fields['decision']}, at most {_scope(one)}", one.fields.get("reason", ""))
         for one in file.of("approval/1")
     ])  # fmt: skip
+    if file.irregular:
+        entries = ", ".join(f"{one.position} ({one.record})" for one in file.irregular)
+        blocks.append(Paragraph(f"Entries that break a rule, changed nothing and are left out above: {entries}."))
     return Part(12, "Remedies and appeals", tuple(blocks))
 
 
