@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from spiritsafe.cases import executors
 from spiritsafe.cases.lookups import actions_of
 from spiritsafe.cases.moves import clear_account
 from spiritsafe.playbooks.deciding import roll_back
@@ -135,6 +136,41 @@ def test_an_act_goes_to_the_gateway_and_is_taken_back_there(runs, gate):
     roll_back(runs.runner(desk.ada), run.run_id, reason="it is one company", signer=desk.ada)
     assert body_of(gate.requests[-1])["order"] == "undo"
     assert gate.requests[-1]["headers"]["Idempotency-Key"] != gate.requests[0]["headers"]["Idempotency-Key"]
+
+
+def test_a_case_that_is_dismissed_while_the_order_is_under_way_is_undone(runs, gate):
+    desk = runs.desk
+    desk.confirmed(Found(accounts("acct", 4)))
+    gate.answers = [(504, b"")]
+    run = runs.say(runs.start(line(step(ACT, agent=GATEWAY), agents=gateway(gate.port)), 1), desk.ada)
+    desk.move(1, "in_review")
+    desk.move(1, "dismissed")
+    run = runs.go_on(run)
+    assert len(gate.requests) == 1
+    assert "all are spared" in run.traces[next(iter(run.traces))].detail
+    with desk.book.reading() as tables:
+        assert {one.outcome for one in actions_of(tables, 1)} == {"undo_ordered"}
+
+
+def test_an_order_that_was_refused_stays_refused(runs, gate, monkeypatch):
+    """Also where the process was gone before it could say so."""
+    desk = runs.desk
+    desk.confirmed(Found(accounts("acct", 4)))
+    gate.answers = [(403, b"")]
+    run = runs.start(line(step(ACT, agent=GATEWAY), agents=gateway(gate.port)), 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(executors, "forget_accounts", _killed)
+        with pytest.raises(KeyboardInterrupt):
+            runs.say(run, desk.ada)
+    run = runs.go_on(run)
+    assert run.status == "failed"
+    assert len(gate.requests) == 1
+    with desk.book.reading() as tables:
+        assert {one.outcome for one in actions_of(tables, 1)} == {"failed"}
+
+
+def _killed(*_given: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_who_is_spared_while_the_order_is_under_way_is_undone(runs, gate):

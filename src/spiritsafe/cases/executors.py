@@ -203,8 +203,8 @@ class ActExecutor(_CaseExecutor):
     """Does something to accounts: the order goes to the agent's API or to the outbox, and `action/1` is filed.
 
     Accounts of verified customers are left out, unless the playbook's `most` has some. A share below 1 takes the same
-    accounts however often it is asked, and a later, larger share all of those too.
-    Who is touched already by this run in the same way is not touched again.
+    accounts however often it is asked, and a later, larger share all of those too. Who is touched already by this run
+    in the same way is not touched again.
     """
 
     touches: Touches = "accounts"
@@ -223,9 +223,10 @@ class ActExecutor(_CaseExecutor):
         named = fixed_accounts(order, home)
         with home.cases.doing() as doing:
             found = find_current(doing.tables, order.case_id)
-            if _is_filed(doing, order):
-                return Result("done", "filed before")
-            if found.state not in life.UNDER_ACTION:
+            if filed := _filed(doing, order):
+                return Result("done" if filed == "done" else "failed", "filed before")
+            stands = found.state in life.UNDER_ACTION
+            if not stands and named is None:
                 raise MoveError(
                     f"case {found.number} is {found.state}: nothing may be done to its accounts",
                     hint="confirm it first",
@@ -236,15 +237,19 @@ class ActExecutor(_CaseExecutor):
                     f"there is nobody in case {found.number} to whom it could be done", hint="see its members"
                 )
             _check_most(doing, found, order, command, accounts)
-            spared = sorted(reach_of(doing, found, accounts).spared)
+            spared = sorted(reach_of(doing, found, accounts).spared if stands else accounts)
         if named is None:
             fix_accounts(order, home, accounts)
-        result = place(order, home, command.kind, [one for one in accounts if one not in spared])
+        wanted = [one for one in accounts if one not in spared]
+        if wanted:
+            result = place(order, home, command.kind, wanted)
+        else:  # it may have gone out before, and nobody is left to whom it may be done
+            result = Result("done", f"not sent again: case {found.number} is {found.state}, all are spared")
         if result.outcome == "waiting":
             return result
         self._file(order, home, command, accounts, spared, result)
         forget_accounts(order, home)
-        said = f"{command.kind}: {len(accounts) - len(spared):,} accounts ({result.detail})"
+        said = f"{command.kind}: {len(wanted):,} accounts ({result.detail})"
         return replace(result, detail=said, values={})
 
     def undo(self, order: Order, home: Home, *, reason: str) -> str:
@@ -276,7 +281,7 @@ class ActExecutor(_CaseExecutor):
         rule = f"playbook {order.playbook_name}: {order.step_name}"
         outcome = "done" if result.outcome == "done" else "failed"
         with home.cases.doing() as doing:
-            if _is_filed(doing, order):
+            if _filed(doing, order):
                 return
             found = find_current(doing.tables, order.case_id)
             told: dict[str, Any] = {
@@ -365,9 +370,11 @@ def _keys(home: Home, order: Order) -> set[str]:
     return {str(one.fields["idempotency_key"]) for one in records if one.fields.get("idempotency_key")}
 
 
-def _is_filed(doing: Doing, order: Order) -> bool:
-    filed = sa.select(ACTIONS.c.action_id).where(ACTIONS.c.action_id == order.key).limit(1)
-    return doing.tables.execute(filed).first() is not None
+def _filed(doing: Doing, order: Order) -> str:
+    """Whether an order is filed, and how it went: `done` or `failed`; empty where it is not."""
+    filed = sa.select(ACTIONS.c.outcome).where(ACTIONS.c.action_id == order.key).distinct()
+    outcomes = set(doing.tables.execute(filed).scalars())
+    return "" if not outcomes else "failed" if outcomes == {"failed"} else "done"
 
 
 def _chosen(doing: Doing, found: CaseSummary, order: Order, command: ActCommand, keys: Collection[str]) -> list[str]:

@@ -74,7 +74,7 @@ def asked_now(runner: Runner, run: Run) -> list[Asked]:
 def say(
     runner: Runner, run_id: str, step: str, said: Said, *, signer: Signer, trusted: Collection[str] = (), now: str = ""
 ) -> Run:
-    """File what a person says about a step that waits, and go on with the run.
+    """File what a person says about a step that waits, and go on with the run, and with whatever waits for that.
 
     Parameters
     ----------
@@ -126,7 +126,10 @@ def say(
             reason=said.reason,
             **({"values": values} if values else {}),
         )
-    return runner.advance(run_id, trusted=trusted, now=now)
+    after = above = runner.advance(run_id, trusted=trusted, now=now)
+    while above.parent:  # a run that another one waits for
+        above = runner.advance(above.parent.partition("/")[0], trusted=trusted, now=now)
+    return after
 
 
 def halt(runner: Runner, run_id: str, *, reason: str, signer: Signer) -> Run:
