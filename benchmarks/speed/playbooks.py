@@ -148,7 +148,7 @@ def main(argv: list[str]) -> int:
         "before "
         "the next thing is done); the floor, those records appended alone; and the naive way, the run told from its "
         "beginning "
-        "at each step.\n\n"
+        "at each step. A run begins by checking its playbook, which is in the first row.\n\n"
         + table(("steps in the run", "a step", "the floor", "the naive way"), steps)
         + "\nWhat a person waits for among many runs, in milliseconds, the fastest of five:\n\n"
         + table(("runs", "the list (50)", "one, by its id's end", "those that may go on", "one, told whole"), lists)
