@@ -84,6 +84,21 @@ def test_any_other_answer_fails_the_step(runs, gate, answer, why):
     assert len(gate.requests) == 1
 
 
+def test_a_call_goes_to_the_target_and_not_to_whoever_sends_it(runs, gate):
+    """As other programs' playbooks have it: an agent sends, a target receives; its address may be a name and a port."""
+    key = GATEWAY.replace("http-api--1", "http-api--2")
+    target = {"type": "http-api", "name": "limits", "address": {"dname": ["localhost"]}, "port": str(gate.port)}
+    body = step({"type": "http-api", "command": "GET /state"}, targets=[key])
+    run = runs.say(runs.start(line(body, target_definitions={key: target})), runs.desk.ada)
+    assert (run.status, gate.requests[0]["path"]) == ("succeeded", "/state")
+    with pytest.raises(CommandError, match="several targets"):
+        runs.start(line(body | {"targets": [key, GATEWAY]}, target_definitions={key: target, **gateway(gate.port)}))
+    with pytest.raises(CommandError, match="no address with a port"):
+        runs.start(line(body, target_definitions={key: target | {"port": "https"}}))
+    with pytest.raises(CommandError, match="one address"):
+        runs.start(line(step({"type": "http-api", "command": "GET /state"})))
+
+
 def test_a_host_that_is_not_listed_is_called_by_nobody(runs, gate):
     runs.settings = runs.settings.__class__(home=runs.settings.home, playbook_hosts=("gateway.example.com",))
     with pytest.raises(RefusedCallError, match="localhost is not among those"):

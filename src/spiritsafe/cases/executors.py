@@ -115,7 +115,7 @@ class _CaseExecutor:
     api_version: ClassVar[int] = 1
     shape: ClassVar[type[_Command]]
 
-    def check(self, command: Mapping[str, Any], agent: Mapping[str, Any], home: Home, case_id: str) -> None:  # noqa: ARG002 - the Protocol's
+    def check(self, command: Mapping[str, Any], receiver: Mapping[str, Any], home: Home, case_id: str) -> None:  # noqa: ARG002 - the Protocol's
         """Raise `CommandError` unless the command is whole and the run is about a case."""
         if home.cases is None or not case_id:
             raise CommandError(f"{command['type']} is about a case, and this run is about none", hint="--case NUMBER")

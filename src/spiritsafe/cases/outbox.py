@@ -50,7 +50,7 @@ def place(order: Order, home: Home, kind: str, accounts: Sequence[str], *, undo:
         "run": order.run_id,
         "accounts": sorted(accounts),
     }
-    if order.agent.get("type") == "http-api":
+    if order.receiver.get("type") == "http-api":
         headers = {"Content-Type": "application/json"}
         return send(order, home, "POST", "", body=json.dumps(body).encode(), headers=headers, undo=undo)
     name = f"order-{body['key']}.json"

@@ -41,9 +41,9 @@ class HttpExecutor:
     api_version = 1
     touches: Touches = "outside"
 
-    def check(self, command: Mapping[str, Any], agent: Mapping[str, Any], home: Home, case_id: str) -> None:  # noqa: ARG002 - the Protocol's
+    def check(self, command: Mapping[str, Any], receiver: Mapping[str, Any], home: Home, case_id: str) -> None:  # noqa: ARG002 - the Protocol's
         """Raise `CommandError` or `RefusedCallError` where it names no listed host, or sets a header of ours."""
-        base_of(agent, home)
+        base_of(receiver, home)
         for name in command.get("headers", {}):
             if name.lower() in _OURS:
                 raise CommandError(f"the header {name[:60]} is set by the program", hint="leave it out")
@@ -70,15 +70,20 @@ class HttpExecutor:
 EXECUTOR: Final = HttpExecutor()
 
 
-def base_of(agent: Mapping[str, Any], home: Home) -> tuple[str, int, str]:
-    """Host, port and path of an agent's address; raises `RefusedCallError` where its host is not listed."""
-    addresses = agent.get("address", {}).get("url", [])
-    if agent.get("type") != "http-api" or len(addresses) != 1:
+def base_of(receiver: Mapping[str, Any], home: Home) -> tuple[str, int, str]:
+    """Host, port and path of a receiver's one address; raises `RefusedCallError` where its host is not listed."""
+    address = receiver.get("address", {})
+    addresses = [*address.get("url", ()), *(f"https://{name}" for name in address.get("dname", ()))]
+    if receiver.get("type") != "http-api" or len(addresses) != 1:
         raise CommandError(
-            "an http-api command needs an http-api agent with one address of the kind url", hint="see its agent"
+            "an http-api command needs an http-api target or agent with one address (url or dname)",
+            hint="see the step's target, and its agent",
         )
-    parts = urlsplit(addresses[0])
-    host, port = parts.hostname or "", parts.port or 443
+    try:
+        parts = urlsplit(addresses[0])
+        host, port = parts.hostname or "", parts.port or int(receiver.get("port", 443))
+    except ValueError as error:
+        raise CommandError(f"{addresses[0][:80]!r} is no address with a port", hint="see the step's target") from error
     if parts.scheme != "https" or not {host, f"{host}:{port}"} & set(home.settings.playbook_hosts):
         raise RefusedCallError(
             f"the host {host[:100]} is not among those that playbooks may call here",
@@ -91,7 +96,7 @@ def send(
     order: Order, home: Home, method: str, target: str, *, body: bytes, headers: Mapping[str, str], undo: bool = False
 ) -> Result:
     """One request; raises `RefusedCallError` where its host is not listed."""
-    host, port, path = base_of(order.agent, home)
+    host, port, path = base_of(order.receiver, home)
     key = f"{order.key}-undo" if undo else order.key
     sent = {"User-Agent": "spiritsafe", **headers, "Idempotency-Key": f'"{key}"', **_authorization(order, home)}
     connection = http.client.HTTPSConnection(host, port, timeout=TIMEOUT_S, context=ssl.create_default_context())

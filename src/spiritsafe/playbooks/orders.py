@@ -71,8 +71,8 @@ class Reach:
 class Order:
     """One command of one visit to a step, every value in its place.
 
-    `key` is the idempotency key: the same however often the order is tried. `asked` names it for approvals, and `most`
-    is how far those who agreed let it go.
+    `receiver` is the step's target, or its agent where it has none. `key` is the idempotency key: the same however
+    often the order is tried. `asked` names it for approvals, and `most` is how far those who agreed let it go.
     """
 
     run_id: str
@@ -82,7 +82,7 @@ class Order:
     playbook_name: str
     step_name: str
     command: Mapping[str, Any]
-    agent: Mapping[str, Any]
+    receiver: Mapping[str, Any]
     authentication: Mapping[str, Any]
     out_args: tuple[str, ...]
     most: Reach | None = None
@@ -95,7 +95,7 @@ class Order:
     @property
     def sha256(self) -> str:
         """Digest of what is asked of whom: an approval holds for exactly this."""
-        return hashlib.sha256(canonical({"command": dict(self.command), "agent": dict(self.agent)})).hexdigest()
+        return hashlib.sha256(canonical({"command": dict(self.command), "receiver": dict(self.receiver)})).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ class Executor(Protocol):
     api_version: int
     touches: Touches
 
-    def check(self, command: Mapping[str, Any], agent: Mapping[str, Any], home: Home, case_id: str) -> None:
+    def check(self, command: Mapping[str, Any], receiver: Mapping[str, Any], home: Home, case_id: str) -> None:
         """Raise `CommandError` or `RefusedCallError` for a command that could never be carried out in such a run."""
 
     def reach(self, order: Order, home: Home) -> Reach:
@@ -168,9 +168,10 @@ def order_of(playbook: Playbook, work: Work, number: int, *, run_id: str, case_i
     none can change whom it calls or what it asks.
     """
     document = playbook.document
-    step = playbook.steps[work.step_id].body
-    agent = document.get("agent_definitions", {}).get(step.get("agent", ""), {})
-    authentication = document.get("authentication_info_definitions", {}).get(agent.get("authentication_info", ""), {})
+    receiver = receiver_of(document, playbook.steps[work.step_id].body)
+    authentication = document.get("authentication_info_definitions", {}).get(
+        receiver.get("authentication_info", ""), {}
+    )
     asked = f"{work.instance}/{number}"
     return Order(
         run_id=run_id,
@@ -180,10 +181,24 @@ def order_of(playbook: Playbook, work: Work, number: int, *, run_id: str, case_i
         playbook_name=playbook.name,
         step_name=work.name,
         command=_with_values(work.commands[number], work.variables),
-        agent=agent,
+        receiver=receiver,
         authentication=authentication,
         out_args=work.out_args,
     )
+
+
+def receiver_of(document: Mapping[str, Any], step: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Whom a step's commands are for: its target, else its agent; raises `CommandError` where it has several "
+    "targets."""
+    targets = step.get("targets", ())
+    if len(targets) > 1:
+        raise CommandError("a step has several targets, which is not run here", hint="make a step for each of them")
+    found: Mapping[str, Any] = (
+        document.get("target_definitions", {}).get(targets[0], {})
+        if targets
+        else document.get("agent_definitions", {}).get(step.get("agent", ""), {})
+    )
+    return found
 
 
 def _with_values(command: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, Any]:

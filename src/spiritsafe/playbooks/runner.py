@@ -20,7 +20,7 @@ from spiritsafe.errors import EnvironmentFault, SpiritsafeError
 from spiritsafe.evidence.records import new_id, utc_text
 from spiritsafe.playbooks.agreements import Standing, standing_of
 from spiritsafe.playbooks.machine import begin
-from spiritsafe.playbooks.orders import CommandError, Result, order_of
+from spiritsafe.playbooks.orders import CommandError, Result, order_of, receiver_of
 from spiritsafe.playbooks.variables import VariableError, set_variables
 
 if TYPE_CHECKING:
@@ -94,12 +94,11 @@ class Runner:
         source = self._shelf.trusted_as(playbook, trusted, now=now)
         if depth > _DEEPEST:
             raise CommandError("playbooks call one another more than 5 deep", hint="does one call itself?")
-        agents = playbook.document.get("agent_definitions", {})
         for step in playbook.steps.values():
             for command in step.body.get("commands", ()):
                 if command["type"] != "manual":
-                    agent = agents.get(step.body["agent"], {})
-                    self._executor(command["type"]).check(command, agent, self.home, case_id)
+                    receiver = receiver_of(playbook.document, step.body)
+                    self._executor(command["type"]).check(command, receiver, self.home, case_id)
             if step.type == "playbook-action":
                 other = self._shelf.find(step.body["playbook_id"], version=step.body.get("playbook_version", ""))
                 self.check(other.playbook, case_id, trusted, now, depth + 1)
