@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 INK, PALE, ACCENT, SECOND = "#1c2733", "#d5dbe2", "#9c4a1a", "#2b5d8a"
 _KINDS: Final = ("content", "work", "timing", "infrastructure", "identity", "lifecycle")
 _FONT: Final = 'font-family="sans-serif" font-size="11"'
+MOST_DRAWN: Final = 200
 _MOST_TRAITS: Final = 40
 _LANES: Final = 4
 
@@ -40,7 +41,11 @@ def draw_kinds(members: Sequence[dict[str, Any]]) -> str:
 
 
 def draw_ties(members: Sequence[dict[str, Any]]) -> str:
-    """Accounts on a circle, the rare things that at least two of them share within it, and lines between."""
+    """Accounts on a circle, the rare things that at least two of them share within it, and lines between.
+
+    Of more than `MOST_DRAWN` accounts those with the rarest things: more are a black disc.
+    """
+    members = sorted(members, key=_rarest, reverse=True)[:MOST_DRAWN]
     holders: dict[tuple[str, str], list[int]] = {}
     bits: dict[tuple[str, str], float] = {}
     for number, one in enumerate(members):
@@ -85,6 +90,10 @@ def draw_timeline(events: Sequence[tuple[int, str]]) -> str:
             _label(x, y, text, width),
         ]
     return _svg(width, 60 + 18 * len(events), lines)
+
+
+def _rarest(member: dict[str, Any]) -> float:
+    return max((float(bits) for *_, bits in member.get("traits", ())), default=0.0)
 
 
 def _label(x: float, y: float, text: str, width: int) -> str:

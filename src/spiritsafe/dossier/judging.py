@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from spiritsafe.dossier.drawing import draw_kinds, draw_ties
+from spiritsafe.dossier.drawing import MOST_DRAWN, draw_kinds, draw_ties
 from spiritsafe.dossier.model import Block, Figure, Heading, Items, Paragraph, Part, Table
 from spiritsafe.evidence.grading import CREDIBILITY, LIKELIHOOD_SHARES, RELIABILITY, STIX_CONFIDENCE, evidence_of
 
@@ -74,11 +74,9 @@ def claims(file: CaseFile) -> Part:
         blocks.append(
             Figure(draw_kinds(members), "Kinds of evidence: of how many accounts each holds, and how strongly.")
         )
-        blocks.append(
-            Figure(
-                draw_ties(members), "Accounts (dots) and the rare things that tie them (squares, larger where rarer)."
-            )
-        )
+        some = f"; the {MOST_DRAWN} with the rarest things" if len(members) > MOST_DRAWN else ""
+        caption = f"Accounts (dots{some}) and the rare things that tie them (squares, larger where rarer)."
+        blocks.append(Figure(draw_ties(members), caption))
     missing = finding.fields.get("missing")
     if isinstance(missing, list) and missing:
         blocks += [Heading("What could not be looked at"), Items(tuple(map(str, missing)))]
