@@ -17,7 +17,7 @@ INK, PALE, ACCENT, SECOND = "#1c2733", "#d5dbe2", "#9c4a1a", "#2b5d8a"
 _KINDS: Final = ("content", "work", "timing", "infrastructure", "identity", "lifecycle")
 _FONT: Final = 'font-family="sans-serif" font-size="11"'
 MOST_DRAWN: Final = 200
-_MOST_TRAITS: Final = 40
+MOST_THINGS: Final = 40
 _LANES: Final = 4
 
 
@@ -41,11 +41,12 @@ def draw_kinds(members: Sequence[dict[str, Any]]) -> str:
 
 
 def draw_ties(members: Sequence[dict[str, Any]]) -> str:
-    """Accounts on a circle, the rare things that at least two of them share within it, and lines between.
+    """Accounts on a circle, the rarest things that at least two of them share within it, and lines between.
 
     Of more than `MOST_DRAWN` accounts those with the rarest things: more are a black disc.
     """
-    members = sorted(members, key=_rarest, reverse=True)[:MOST_DRAWN]
+    if len(members) > MOST_DRAWN:
+        members = sorted(members, key=_rarest, reverse=True)[:MOST_DRAWN]
     holders: dict[tuple[str, str], list[int]] = {}
     bits: dict[tuple[str, str], float] = {}
     for number, one in enumerate(members):
@@ -53,7 +54,7 @@ def draw_ties(members: Sequence[dict[str, Any]]) -> str:
             holders.setdefault((thing, value), []).append(number)
             bits[thing, value] = float(rarity)
     shared = sorted((key for key, held in holders.items() if len(held) > 1), key=lambda key: (-bits[key], key))
-    shared = shared[:_MOST_TRAITS]
+    shared = shared[:MOST_THINGS]
     width, height, cx, cy, radius = 640, 420, 320.0, 210.0, 180.0
     places = [_on_circle(cx, cy, radius, number, len(members)) for number in range(len(members))]
     ties, squares = [], []

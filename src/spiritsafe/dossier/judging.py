@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from spiritsafe.dossier.drawing import MOST_DRAWN, draw_kinds, draw_ties
+from spiritsafe.dossier.drawing import MOST_DRAWN, MOST_THINGS, draw_kinds, draw_ties
 from spiritsafe.dossier.model import Block, Figure, Heading, Items, Paragraph, Part, Table
 from spiritsafe.evidence.grading import CREDIBILITY, LIKELIHOOD_SHARES, RELIABILITY, STIX_CONFIDENCE, evidence_of
 
@@ -75,7 +75,11 @@ def claims(file: CaseFile) -> Part:
             Figure(draw_kinds(members), "Kinds of evidence: of how many accounts each holds, and how strongly.")
         )
         some = f"; the {MOST_DRAWN} with the rarest things" if len(members) > MOST_DRAWN else ""
-        caption = f"Accounts (dots{some}) and the rare things that tie them (squares, larger where rarer)."
+        caption = (
+            f"Accounts (dots{some}) and the {MOST_THINGS} rarest things that at least two of them share (squares, "
+            "larger "
+            "where rarer)."
+        )
         blocks.append(Figure(draw_ties(members), caption))
     missing = finding.fields.get("missing")
     if isinstance(missing, list) and missing:
