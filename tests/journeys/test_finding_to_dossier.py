@@ -14,6 +14,7 @@ import pytest
 
 from spiritsafe.playbooks.shelf import shipped
 from tests.cases.screening.made_lists import written
+from tests.evidence.servers import Authority, answering
 from tests.journeys.test_cases import SPIRITSAFE, WHY, Desk
 from tests.playbooks.made import GATEWAY
 from tests.playbooks.receiver import receiver
@@ -129,9 +130,15 @@ def test_from_a_finding_to_a_dossier(desk, findings):
     draft = json.loads(desk.run(*dossier, "--out", "draft", "--json", "--as", "ada", *desk.passphrase))
     assert draft["draft"]
     desk.run("dossier", 1, "--leaves", "--read", *WHY, "--as", "bob", *desk.passphrase)
-    paper = json.loads(desk.run(*dossier, "--out", "paper", "--json", "--as", "ada", *desk.passphrase))
+    authority = Authority(desk.folder / "tsa")
+    with answering(authority.answer) as address:
+        stamped = ("--authority", address, "--roots", authority.folder / "root.pem")
+        paper = json.loads(desk.run(*dossier, *stamped, "--out", "paper", "--json", "--as", "ada", *desk.passphrase))
     assert (paper["draft"], paper["content_sha256"]) == (False, draft["content_sha256"])
     folder = desk.folder / "paper"
+    header = json.loads((folder / "dossier.json").read_bytes())["header"]
+    (stamp,) = json.loads((folder / "bundle.json").read_bytes())["timestamps"]
+    assert (header["timestamps"], stamp["size"]) == ([address], header["entries"])
     assert (folder / "dossier.pdf").read_bytes().startswith(b"%PDF")
     assert wronged not in (folder / "dossier.html").read_text("utf-8")
     key = desk.run("evidence", "keys").strip()

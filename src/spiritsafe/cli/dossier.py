@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING
 import click
 
 from spiritsafe.cli.case_session import Act, CaseSession, deciding
+from spiritsafe.cli.evidence_session import Seal, sealing
 from spiritsafe.cli.identity_session import guide, home_option, json_option, say_json
 
 if TYPE_CHECKING:
+    from spiritsafe.dossier.building import Terms
     from spiritsafe.dossier.model import Dossier
+    from spiritsafe.keys.persons import Signer
 
 MARKINGS = ("clear", "green", "amber", "amber+strict", "red")
 
@@ -29,13 +32,14 @@ MARKINGS = ("clear", "green", "amber", "amber+strict", "red")
 @click.option("--legal-basis", default="", help="On which basis it is handed over, in words of your counsel.")
 @click.option("--read", "reading", is_flag=True, help="Say that you read what it says now, as the second person.")
 @click.option("--reason", default="", help="With --read: what you found.")
+@sealing
 @json_option
 @home_option
 @deciding
 @click.pass_context
 def dossier(
     context: click.Context, _session: object, act: Act, case: str, out: Path | None, leaves: bool, marking: str,
-    legal_basis: str, reading: bool, reason: str, as_json: bool, home: Path | None,
+    legal_basis: str, reading: bool, reason: str, seal: Seal, as_json: bool, home: Path | None,
 ) -> None:  # fmt: skip
     """Put CASE before a court or an office: twelve parts, as HTML, PDF and JSON, each entry with its proof.
 
@@ -46,7 +50,8 @@ def dossier(
     \b
       spiritsafe dossier 1 --out dossier --as ada
       spiritsafe dossier 1 --read --reason "each claim stands on its own" --as bob
-      spiritsafe dossier 1 --leaves --marking amber --legal-basis "18 U.S.C. 1030" --out paper --as ada
+      spiritsafe dossier 1 --leaves --marking amber --legal-basis "18 U.S.C. 1030" --out paper --as ada \\
+        --authority https://tsa.example --roots tsa.pem
     """
     session = CaseSession(home)
     context.call_on_close(session.close)
@@ -65,7 +70,9 @@ def dossier(
         guide(f"{act.name} read what the dossier of case {case} says now: {digest}")
         return
     assert out is not None
-    made = _drawn(session, act, case_id, leaves, marking, legal_basis, out)
+    from spiritsafe.dossier.building import Terms
+
+    made = _drawn(session, signer, case_id, Terms(leaves, f"TLP:{marking.upper()}", legal_basis), seal, out)
     if as_json:
         head = made.header
         say_json(
@@ -81,20 +88,18 @@ def dossier(
         )
 
 
-def _drawn(
-    session: CaseSession, act: Act, case_id: str, leaves: bool, marking: str, legal_basis: str, out: Path
-) -> Dossier:
+def _drawn(session: CaseSession, signer: Signer, case_id: str, terms: Terms, seal: Seal, out: Path) -> Dossier:
     from spiritsafe.cases.persons import VaultPersons
-    from spiritsafe.dossier.building import Terms, draw_up
+    from spiritsafe.dossier.building import draw_up
     from spiritsafe.dossier.rendering import write_dossier
     from spiritsafe.files import check_folder
 
     check_folder(out, kind="dossier")
     persons = VaultPersons(session.vault)
-    terms = Terms(leaves, f"TLP:{marking.upper()}", legal_basis)
     made = draw_up(
-        session.ledger, case_id, terms, signer=act.signer(session),
-        is_registered=lambda name, key, at_us: persons.key_of(name, at_us) == key, irregular=_irregular(session),
+        session.ledger, case_id, terms, signer=signer, irregular=_irregular(session),
+        is_registered=lambda name, key, at_us: persons.key_of(name, at_us) == key,
+        seal=lambda: seal.put_on(session.ledger),
     )  # fmt: skip
     write_dossier(session.ledger, made, out)
     return made

@@ -5,7 +5,6 @@ Comes from the command line; goes on to `evidence`.
 
 from __future__ import annotations
 
-import datetime
 import json
 import time
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from spiritsafe.cli.evidence_personal import erase, hold
-from spiritsafe.cli.evidence_session import EvidenceSession, read_file, read_records
+from spiritsafe.cli.evidence_session import EvidenceSession, Seal, read_file, read_records, sealing
 from spiritsafe.cli.identity_session import guide, home_option, json_option, say_json
 
 if TYPE_CHECKING:
@@ -141,19 +140,10 @@ def keys(session: EvidenceSession, as_json: bool) -> None:
 
 @evidence.command()
 @click.option("--publish", "folder", type=click.Path(path_type=Path, file_okay=False), help="Write static files there.")
-@click.option("--witness", "witnesses", nargs=2, multiple=True, metavar="URL KEY", help="Have this witness cosign.")
-@click.option("--authority", metavar="URL", help="Have this time-stamp authority (RFC 3161) stamp it.")
-@click.option("--roots", type=_BUNDLE, help="The authority's root certificates, PEM.")
+@sealing
 @json_option
 @click.pass_obj
-def checkpoint(
-    session: EvidenceSession,
-    folder: Path | None,
-    witnesses: tuple[tuple[str, str], ...],
-    authority: str | None,
-    roots: Path | None,
-    as_json: bool,
-) -> None:
+def checkpoint(session: EvidenceSession, folder: Path | None, seal: Seal, as_json: bool) -> None:
     """Sign the log's state; have it witnessed, time-stamped and published.
 
     \b
@@ -161,20 +151,9 @@ def checkpoint(
       spiritsafe evidence checkpoint --witness https://hub.example/w "hub.example/w+1a2b3c4d+BK..."
       spiritsafe evidence checkpoint --authority https://tsa.example --roots tsa.pem
     """
-    from spiritsafe.evidence.notes import parse_verifier_key
     from spiritsafe.evidence.published import publish
-    from spiritsafe.evidence.timestamps import stamp
-    from spiritsafe.evidence.witness import ask_witness
 
-    if (authority is None) != (roots is None):
-        raise click.UsageError("--authority and --roots go together")
-    trusted = [(url, parse_verifier_key(key)) for url, key in witnesses]
-    for url, key in trusted:
-        at_s = ask_witness(session.ledger, url, key)
-        guide(f"{key.name} cosigned at {datetime.datetime.fromtimestamp(at_s, datetime.UTC):%Y-%m-%d %H:%M:%S}Z")
-    if authority is not None and roots is not None:
-        moment = stamp(session.ledger, authority, roots=read_file(roots))
-        guide(f"{authority} stamped it at {moment:%Y-%m-%d %H:%M:%S}Z")
+    seal.put_on(session.ledger)
     if folder is not None:
         done = publish(session.ledger, folder)
         guide(f"{done.size} entries are in {folder}; {done.files} files were written")

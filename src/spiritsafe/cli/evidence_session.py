@@ -5,16 +5,19 @@ Comes from `cli.evidence`; goes on to `evidence`.
 
 from __future__ import annotations
 
+import datetime
 import functools
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import click
 import msgspec
 
-from spiritsafe.cli.identity_session import Session
+from spiritsafe.cli.identity_session import Session, guide
 from spiritsafe.errors import InputError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
     from spiritsafe.evidence.ledger import Ledger
     from spiritsafe.evidence.records import Record
@@ -48,6 +51,43 @@ class EvidenceSession(Session):
         if "ledger" in self.__dict__:
             self.ledger.close()
         super().close()
+
+
+class Seal:
+    """Who is to cosign and time-stamp the ledger's state, as the options say."""
+
+    def __init__(self, witnesses: tuple[tuple[str, str], ...], authority: str | None, roots: Path | None) -> None:
+        if (authority is None) != (roots is None):
+            raise click.UsageError("--authority and --roots go together")
+        self._witnesses, self._authority, self._roots = witnesses, authority, roots
+
+    def put_on(self, ledger: Ledger) -> None:
+        """Ask each of them, for the state as it is now."""
+        from spiritsafe.evidence.notes import parse_verifier_key
+        from spiritsafe.evidence.timestamps import stamp
+        from spiritsafe.evidence.witness import ask_witness
+
+        for url, key in [(url, parse_verifier_key(key)) for url, key in self._witnesses]:
+            at_s = ask_witness(ledger, url, key)
+            guide(f"{key.name} cosigned at {datetime.datetime.fromtimestamp(at_s, datetime.UTC):%Y-%m-%d %H:%M:%S}Z")
+        if self._authority is not None and self._roots is not None:
+            moment = stamp(ledger, self._authority, roots=read_file(self._roots))
+            guide(f"{self._authority} stamped it at {moment:%Y-%m-%d %H:%M:%S}Z")
+
+
+def sealing(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of a command that signs the ledger's state: it is given `seal`."""
+
+    @click.option("--witness", "witnesses", nargs=2, multiple=True, metavar="URL KEY", help="Have this witness cosign.")
+    @click.option("--authority", metavar="URL", help="Have this time-stamp authority (RFC 3161) stamp it.")
+    @click.option("--roots", type=click.Path(path_type=Path), help="The authority's root certificates, PEM.")
+    @functools.wraps(command)
+    def run(
+        *given: Any, witnesses: tuple[tuple[str, str], ...], authority: str | None, roots: Path | None, **more: Any
+    ) -> Any:
+        return command(*given, seal=Seal(witnesses, authority, roots), **more)
+
+    return run
 
 
 class _Line(msgspec.Struct, forbid_unknown_fields=True):
@@ -100,8 +140,6 @@ def _record(given: _Line, signer: Signer | None) -> Record:
 
 def read_file(path: Path) -> bytes:
     """The bytes of a file or of standard input; raises `EvidenceFileError`."""
-    import click
-
     try:
         with click.open_file(str(path), "rb") as stream:
             data: bytes = stream.read()

@@ -66,6 +66,7 @@ def draw_up(
     signer: Signer,
     is_registered: Callable[[str, bytes, int], bool],
     irregular: Collection[int] = (),
+    seal: Callable[[], None] = lambda: None,
     clock_us: Callable[[], int] = now_us,
 ) -> Dossier:
     """Put a dossier together, and file that it was drawn up.
@@ -82,6 +83,8 @@ def draw_up(
         Whether a name and public key were a registered person's at a time (UTC microseconds).
     irregular
         Places of records that break a rule of the cases.
+    seal
+        Has the ledger's state, as it is when everything is filed, cosigned and time-stamped.
     clock_us
         The time.
 
@@ -104,6 +107,7 @@ def draw_up(
     digest = content_sha256(said)
     drawn = {"state": "drawn", "content_sha256": digest, "leaves": terms.leaves, "reason": terms.legal_basis}
     ledger.append([_record(case_id, drawn, signer, clock_us())])
+    seal()
     reader = _reader(ledger, case_id, digest, signer, is_registered)
     file = read_case(ledger, case_id, leaves=terms.leaves, irregular=irregular)
     header = _header(ledger, file, terms, digest, signer, reader, clock_us())

@@ -49,7 +49,9 @@ def bundle_of(ledger: Ledger, dossier: Dossier) -> bytes:
     """The entries that the paper rests on, with their proofs; of their fields what the paper shows."""
     file = read_case(ledger, dossier.header.case_id, leaves=dossier.header.leaves)
     positions = [one.position for one in file.everything if one.position < dossier.header.entries]
-    return make_bundle(ledger, positions, show=shows if dossier.header.leaves else None)
+    return make_bundle(
+        ledger, positions, show=shows if dossier.header.leaves else None, size=dossier.header.entries
+    )  # fmt: skip
 
 
 def as_html(dossier: Dossier) -> str:

@@ -92,12 +92,20 @@ class VerifiedEntry:
 
 
 def make_bundle(
-    ledger: Ledger, positions: Sequence[int], *, show: Callable[[dict[str, Json], Opening], bool] | None = None
+    ledger: Ledger,
+    positions: Sequence[int],
+    *,
+    show: Callable[[dict[str, Json], Opening], bool] | None = None,
+    size: int | None = None,
 ) -> bytes:
-    """A bundle of entries. `show` says of each field whether it is shown; all that is not erased by default."""
+    """A bundle of entries.
+
+    `show` says of each field whether it is shown; all that is not erased by default. `size` is that of the signed state
+    against which they are proved; the newest by default.
+    """
     made, sizes = [], set()
     for position in positions:
-        body, proof = ledger.entry(position).body, ledger.prove(position)
+        body, proof = ledger.entry(position).body, ledger.prove(position, size=size)
         sizes.add(parse_checkpoint(proof.checkpoint).size)
         head = json.loads(body)
         shown = [opening for opening in ledger.openings(position) if show is None or show(head, opening)]
