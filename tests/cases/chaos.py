@@ -17,6 +17,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from spiritsafe.cases import acting
 from spiritsafe.cases import executors as case_executors
 from spiritsafe.cases.book import CaseBook
 from spiritsafe.cases.lookups import actions_of, find_case, list_cases
@@ -118,9 +119,9 @@ def gone_through(desk: Desk, home: Path, document: dict[str, Any], plan: Plan, a
         try:
             boundaries = Boundaries(at)
             boundaries.around(writing.Writer, "append")
-            boundaries.around(case_executors, "place")
+            boundaries.around(acting, "place")
+            boundaries.around(acting, "fix_accounts")
             boundaries.around(case_executors, "put")
-            boundaries.around(case_executors, "fix_accounts")
             _work(desk, home, document, plan)
             os.write(tell, str(boundaries.passed).encode())
             code = 0

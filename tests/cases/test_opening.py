@@ -7,8 +7,9 @@ import json
 import msgspec
 import pytest
 
+from spiritsafe.cases.looking import look_at_rows
 from spiritsafe.cases.lookups import find_case, findings_of, history_of, list_cases, members_of
-from spiritsafe.cases.model import CaseState, CaseUnknownError
+from spiritsafe.cases.model import CaseState, CaseUnknownError, StrangerError
 from spiritsafe.cases.moves import clear_account
 from spiritsafe.cases.opening import LogRows, open_cases
 from spiritsafe.cases.preserving import LogChangedError
@@ -186,3 +187,20 @@ def test_nothing_that_is_filed_names_an_account_as_the_log_does(sqlite_desk):
     for name in ("acct-00", "card-77", "Acme", "secret is blue"):
         assert name not in filed
         assert name.encode() not in kept
+
+
+def test_a_look_at_what_customers_wrote_is_filed_before_it_is_shown(desk):
+    desk.open(Found(accounts("acct", 3)))
+    one, other = desk.name("acct-000"), desk.name("acct-001")
+    found = look_at_rows(desk.book, "1", [one], reason="triage", signer=desk.ada)
+    assert [json.loads(line)["account_id"] for line in found[one]] == [one] * 2
+    assert "secret is blue" in found[one][0].decode()
+    (filed,) = desk.ledger.records(record="look/1")
+    assert filed.signer is not None
+    assert (filed.fields["accounts"], filed.fields["reason"], filed.signer[0]) == ([one], "triage", "ada")
+    with pytest.raises(CaseUnknownError):
+        look_at_rows(desk.book, "1", ["p1_" + "0" * 32], reason="curious", signer=desk.ada)
+    with pytest.raises(StrangerError):
+        look_at_rows(desk.book, "1", [other], reason="curious", signer=desk.eve)
+    assert len(list(desk.ledger.records(record="look/1"))) == 1
+    assert not desk.book.irregular()

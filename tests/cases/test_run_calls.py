@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from spiritsafe.cases import executors
+from spiritsafe.cases import acting
 from spiritsafe.cases.lookups import actions_of
 from spiritsafe.cases.moves import clear_account
 from spiritsafe.playbooks.deciding import roll_back
@@ -174,7 +174,7 @@ def test_an_order_that_was_refused_stays_refused(runs, gate, monkeypatch):
     gate.answers = [(403, b"")]
     run = runs.start(line(step(ACT, agent=GATEWAY), agents=gateway(gate.port)), 1)
     with monkeypatch.context() as patch:
-        patch.setattr(executors, "forget_accounts", _killed)
+        patch.setattr(acting, "forget_accounts", _killed)
         with pytest.raises(KeyboardInterrupt):
             runs.say(run, desk.ada)
     run = runs.go_on(run)

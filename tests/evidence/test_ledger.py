@@ -23,7 +23,7 @@ from spiritsafe.evidence.erasure import HeldError, HoldError, NothingHeldError, 
 from spiritsafe.evidence.ledger import EntryMissingError, Ledger
 from spiritsafe.evidence.merkle import hash_leaf, verify_consistency
 from spiritsafe.evidence.notes import SignatureError
-from spiritsafe.evidence.record_types import RecordError
+from spiritsafe.evidence.record_spec import RecordError
 from spiritsafe.evidence.records import Personal, Record
 from spiritsafe.evidence.store import LedgerFault, LedgerFileError, LedgerVersionError
 from spiritsafe.evidence.writing import EntrySizeError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sqlite3
@@ -156,3 +157,16 @@ def test_help_teaches_and_json_is_one_object_a_line(home):
     assert "prove 0 --out case.json" in home.run("evidence", "--help")
     kinds = [json.loads(one) for one in home.run("evidence", "types", "--json").splitlines()]
     assert {"record", "what", "fields"} <= kinds[0].keys()
+
+
+def test_a_file_is_kept_with_its_digest_and_taken_out_again(home, tmp_path):
+    (tmp_path / "plan.txt").write_text("the plan\n")
+    what = ("--title", "the plan", "--source", "model security", "--media-type", "text/plain")
+    kept = home.run("evidence", "keep", tmp_path / "plan.txt", *what, *home.signed).strip()
+    digest = hashlib.sha256(b"the plan\n").hexdigest()
+    (filed,) = [json.loads(one) for one in home.run("evidence", "list", "--json").splitlines()]
+    assert filed["id"] == kept
+    home.run("evidence", "take", digest, "--out", tmp_path / "again.txt")
+    assert (tmp_path / "again.txt").read_text() == "the plan\n"
+    assert home.run("evidence", "take", digest, "--out", "-") == "the plan\n"
+    assert "evidence.exhibits.unknown" in home.run("evidence", "take", "0" * 64, "--out", "-", code=2)

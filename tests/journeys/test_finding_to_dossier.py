@@ -75,6 +75,9 @@ def confirmed(desk: Desk) -> None:
     run = Runs(desk, "identify-campaign", "--case", 1)
     assert run.now["waits_for"][0]["name"] == "take it into review"
     run.say("ada", "take it into review")
+    member = json.loads(desk.run("case", "members", 1, "--json").splitlines()[0])["account_id"]
+    looked = desk.signed("ada", "rows", 1, member, "--limit", 2, *WHY).splitlines()
+    assert {json.loads(line)["account_id"] for line in looked} == {member}
     run.say("ada", "read the evidence")
     run.say("ada", "ask what else it could be")
     assert "playbooks.variable" in run.say("ada", "judge", "--set", "__verdikt__=campaign", code=2)
@@ -84,6 +87,41 @@ def confirmed(desk: Desk) -> None:
     run.say("bob", "confirm it")
     assert run.now["status"] == "succeeded"
     assert desk.shown()["case"]["state"] == "confirmed"
+
+
+def judged_and_screened(desk: Desk) -> None:
+    judge = ("--likelihood", "very likely", "--confidence", "moderate", "--basis", "E1=A2")
+    said = ("--statement", "It is very likely that they act as one.")
+    other = ("--alternative", "One customer: no contract names them.")
+    desk.signed("ada", "assess", 1, "--claim", "accounts_act_as_one", *judge, *said, *other)
+    lists = written(desk.folder / "lists")
+    desk.run(
+        "screen", "-", "--list", lists["sdn.csv"], "--case", 1, "--as", "ada", *desk.passphrase, stdin="Jane Doe\n"
+    )
+
+
+def papered(desk: Desk, wronged: str) -> None:
+    """A draft, a second person, the paper, and what a stranger makes of it."""
+    dossier = ("dossier", 1, "--leaves", "--marking", "amber", "--legal-basis", "as counsel says")
+    draft = json.loads(desk.run(*dossier, "--out", "draft", "--json", "--as", "ada", *desk.passphrase))
+    assert draft["draft"]
+    desk.run("dossier", 1, "--leaves", "--read", *WHY, "--as", "bob", *desk.passphrase)
+    authority = Authority(desk.folder / "tsa")
+    with answering(authority.answer) as address:
+        stamped = ("--authority", address, "--roots", authority.folder / "root.pem")
+        paper = json.loads(desk.run(*dossier, *stamped, "--out", "paper", "--json", "--as", "ada", *desk.passphrase))
+    assert (paper["draft"], paper["content_sha256"]) == (False, draft["content_sha256"])
+    folder = desk.folder / "paper"
+    header = json.loads((folder / "dossier.json").read_bytes())["header"]
+    (stamp,) = json.loads((folder / "bundle.json").read_bytes())["timestamps"]
+    assert (header["timestamps"], stamp["size"]) == ([address], header["entries"])
+    assert (folder / "dossier.pdf").read_bytes().startswith(b"%PDF")
+    assert wronged not in (folder / "dossier.html").read_text("utf-8")
+    key = desk.run("evidence", "keys").strip()
+    verify = [sys.executable, "verify_evidence.py", "bundle.json", "--key", key]
+    checked = subprocess.run(verify, cwd=folder, capture_output=True, text=True, check=True)
+    assert "verified:" in checked.stdout
+    assert "evidence." in desk.run("evidence", "verify", folder / "bundle.json", "--key", "x+00000000+AA==", code=2)
 
 
 def test_from_a_finding_to_a_dossier(desk, findings):
@@ -117,35 +155,8 @@ def test_from_a_finding_to_a_dossier(desk, findings):
     assert count == 1 or f"undoing throttle of {count - 1} accounts is ordered" in said
     assert desk.run("playbook", "list").count("rolled back") == 1
 
-    judge = ("--likelihood", "very likely", "--confidence", "moderate", "--basis", "E1=A2")
-    said = ("--statement", "It is very likely that they act as one.")
-    other = ("--alternative", "One customer: no contract names them.")
-    desk.signed("ada", "assess", 1, "--claim", "accounts_act_as_one", *judge, *said, *other)
-    lists = written(desk.folder / "lists")
-    desk.run(
-        "screen", "-", "--list", lists["sdn.csv"], "--case", 1, "--as", "ada", *desk.passphrase, stdin="Jane Doe\n"
-    )
-
-    dossier = ("dossier", 1, "--leaves", "--marking", "amber", "--legal-basis", "as counsel says")
-    draft = json.loads(desk.run(*dossier, "--out", "draft", "--json", "--as", "ada", *desk.passphrase))
-    assert draft["draft"]
-    desk.run("dossier", 1, "--leaves", "--read", *WHY, "--as", "bob", *desk.passphrase)
-    authority = Authority(desk.folder / "tsa")
-    with answering(authority.answer) as address:
-        stamped = ("--authority", address, "--roots", authority.folder / "root.pem")
-        paper = json.loads(desk.run(*dossier, *stamped, "--out", "paper", "--json", "--as", "ada", *desk.passphrase))
-    assert (paper["draft"], paper["content_sha256"]) == (False, draft["content_sha256"])
-    folder = desk.folder / "paper"
-    header = json.loads((folder / "dossier.json").read_bytes())["header"]
-    (stamp,) = json.loads((folder / "bundle.json").read_bytes())["timestamps"]
-    assert (header["timestamps"], stamp["size"]) == ([address], header["entries"])
-    assert (folder / "dossier.pdf").read_bytes().startswith(b"%PDF")
-    assert wronged not in (folder / "dossier.html").read_text("utf-8")
-    key = desk.run("evidence", "keys").strip()
-    verify = [sys.executable, "verify_evidence.py", "bundle.json", "--key", key]
-    checked = subprocess.run(verify, cwd=folder, capture_output=True, text=True, check=True)
-    assert "verified:" in checked.stdout
-    assert "evidence." in desk.run("evidence", "verify", folder / "bundle.json", "--key", "x+00000000+AA==", code=2)
+    judged_and_screened(desk)
+    papered(desk, wronged)
     desk.run("evidence", "verify")
     before = desk.shown()
     desk.run("case", "rebuild")

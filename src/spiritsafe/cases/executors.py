@@ -8,82 +8,35 @@ Comes from `playbooks.runner`; goes on to the verbs of `cases`.
 
 from __future__ import annotations
 
-import hashlib
-import math
 import uuid
-from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Final
 
-import msgspec
 import sqlalchemy as sa
-from msgspec import Meta
 
-from spiritsafe.cases import life
-from spiritsafe.cases.actions import order_undo, reach_of
-from spiritsafe.cases.filing import action_of, move_of
-from spiritsafe.cases.lookups import actions_of, find_current, members_of
-from spiritsafe.cases.model import CaseState, MoveError, SecondPersonError
+from spiritsafe.cases.acting import ActExecutor
+from spiritsafe.cases.actions import reach_of
+from spiritsafe.cases.commands import (
+    CaseExecutor,
+    LookCommand,
+    MoveCommand,
+    NoticeCommand,
+    counted,
+    decoded,
+    keys_of_run,
+)
+from spiritsafe.cases.lookups import actions_of, find_current
+from spiritsafe.cases.model import CaseState, SecondPersonError
 from spiritsafe.cases.moves import move_case
 from spiritsafe.cases.notices import Form, give_notice
-from spiritsafe.cases.outbox import fix_accounts, fixed_accounts, forget_accounts, place, put
+from spiritsafe.cases.outbox import put
 from spiritsafe.cases.tables import ACTIONS, APPEALS, CASES
-from spiritsafe.playbooks.agreements import told_reach
-from spiritsafe.playbooks.model import VARIABLE
-from spiritsafe.playbooks.orders import NOTHING, CommandError, Objections, Reach, RefusedCallError, Result
+from spiritsafe.playbooks.orders import Objections, Reach, Result
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection
 
-    from spiritsafe.cases.book import CaseBook, Doing
-    from spiritsafe.cases.model import CaseMember, CaseSummary
+    from spiritsafe.cases.book import CaseBook
     from spiritsafe.playbooks.orders import Home, Order, Touches
-
-_T = TypeVar("_T", bound="_Command")
-Share = Annotated[float, Meta(gt=0, le=1)]
-Count = Annotated[int, Meta(ge=0)]
-
-
-class _Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field=None):
-    """What CACAO lets any command say."""
-
-    type: str
-    description: str = ""
-    version: str = ""
-    playbook_activity: str = ""
-    external_references: tuple[dict[str, Any], ...] = ()
-
-
-class Most(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The furthest that a playbook lets an act go, whoever agrees to more."""
-
-    accounts: Count = 10_000
-    verified: Count = 0
-    organizations: Count = 0
-
-
-class LookCommand(_Command, frozen=True):
-    """`spiritsafe-case-look` has no properties of its own."""
-
-
-class MoveCommand(_Command, frozen=True, kw_only=True):
-    """`spiritsafe-case-move`: the state."""
-
-    state: Literal["in_review", "confirmed", "dismissed", "closed"]
-
-
-class ActCommand(_Command, frozen=True, kw_only=True):
-    """`spiritsafe-case-act`: what is done, by which rule of the terms, to which share of the accounts, and at most."""
-
-    kind: Literal["throttle", "challenge", "degrade", "suspend", "block", "revoke_keys"]
-    ground: Annotated[str, Meta(min_length=1, max_length=500)]
-    share: Share = 1.0
-    most: Most = Most()
-
-
-class NoticeCommand(_Command, frozen=True, kw_only=True):
-    """`spiritsafe-case-notice`: to every account to which something is done and which was not told since."""
-
-    form: Literal["holder", "regulator"] = "holder"
 
 
 def objections_in(book: CaseBook, case_id: str, actions: Collection[str]) -> Objections:
@@ -109,23 +62,7 @@ def objections_in(book: CaseBook, case_id: str, actions: Collection[str]) -> Obj
     return Objections(len({row.account_id for row in rows}), len(objected))
 
 
-class _CaseExecutor:
-    """What they have in common: a book of cases, and a case that the run is about."""
-
-    api_version: ClassVar[int] = 1
-    shape: ClassVar[type[_Command]]
-
-    def check(self, command: Mapping[str, Any], receiver: Mapping[str, Any], home: Home, case_id: str) -> None:  # noqa: ARG002 - the Protocol's
-        """Raise `CommandError` unless the command is whole and the run is about a case."""
-        if home.cases is None or not case_id:
-            raise CommandError(f"{command['type']} is about a case, and this run is about none", hint="--case NUMBER")
-        # A variable has its value only when the step is come to; what it may hold is checked then.
-        plain = {name: value for name, value in command.items() if not VARIABLE.search(str(value))}
-        missing = {name: "x" for name in command.keys() - plain.keys() if name == "ground"}
-        _decoded(plain | missing, self.shape)
-
-
-class LookExecutor(_CaseExecutor):
+class LookExecutor(CaseExecutor):
     """Tells how a case stands: `__case_state__`, `__accounts__` (that may be touched), `__spared__`, `__verified__`,
     `__organizations__`, `__open_appeals__`, `__owed__`, `__objections__` and `__touched__` (of this run's acts).
     """
@@ -142,7 +79,7 @@ class LookExecutor(_CaseExecutor):
         with home.cases.doing() as doing:
             found = find_current(doing.tables, order.case_id)
             whom = reach_of(doing, found)
-            reach = _counted(doing, found, whom.accounts)
+            reach = counted(doing, found, whom.accounts)
         told = {
             "case_state": found.state.value,
             "accounts": str(reach.accounts),
@@ -152,7 +89,7 @@ class LookExecutor(_CaseExecutor):
             "open_appeals": str(found.open_appeals),
             "owed": str(found.owed),
         }
-        seen = objections_in(home.cases, order.case_id, _keys(home, order))
+        seen = objections_in(home.cases, order.case_id, keys_of_run(home, order))
         told |= {"objections": str(seen.objected), "touched": str(seen.touched)}
         values = {name: told[name.strip("_")] for name in order.out_args if name.strip("_") in told}
         shown = ", ".join(f"{name} {value}" for name, value in told.items())
@@ -163,7 +100,7 @@ class LookExecutor(_CaseExecutor):
         return "only looked"
 
 
-class MoveExecutor(_CaseExecutor):
+class MoveExecutor(CaseExecutor):
     """Moves a case, by the persons at the desk, as many of them as the home asks for that state."""
 
     touches: Touches = "nothing"
@@ -175,7 +112,7 @@ class MoveExecutor(_CaseExecutor):
 
     def execute(self, order: Order, home: Home) -> Result:
         """Move it with the signature of whoever is at the desk; wait for them, and for a second person."""
-        command = _decoded(order.command, MoveCommand)
+        command = decoded(order.command, MoveCommand)
         with home.cases.reading() as tables:
             found = find_current(tables, order.case_id)
         if found.state == command.state:
@@ -199,116 +136,7 @@ class MoveExecutor(_CaseExecutor):
         return "the case stays where it is: move it with `spiritsafe case move`"
 
 
-class ActExecutor(_CaseExecutor):
-    """Does something to accounts: the order goes to the agent's API or to the outbox, and `action/1` is filed.
-
-    Accounts of verified customers are left out, unless the playbook's `most` has some. A share below 1 takes the same
-    accounts however often it is asked, and a later, larger share all of those too. Who is touched already by this run
-    in the same way is not touched again.
-    """
-
-    touches: Touches = "accounts"
-    shape = ActCommand
-
-    def reach(self, order: Order, home: Home) -> Reach:
-        """Whom it would touch now."""
-        command, keys = _decoded(order.command, ActCommand), _keys(home, order)
-        with home.cases.doing() as doing:
-            found = find_current(doing.tables, order.case_id)
-            return _counted(doing, found, _chosen(doing, found, order, command, keys))
-
-    def execute(self, order: Order, home: Home) -> Result:
-        """Fix whom it touches, place the order, file it; once, however often it is tried."""
-        command, keys = _decoded(order.command, ActCommand), _keys(home, order)
-        named = fixed_accounts(order, home)
-        with home.cases.doing() as doing:
-            found = find_current(doing.tables, order.case_id)
-            if filed := _filed(doing, order):
-                return Result("done" if filed == "done" else "failed", "filed before")
-            stands = found.state in life.UNDER_ACTION
-            if not stands and named is None:
-                raise MoveError(
-                    f"case {found.number} is {found.state}: nothing may be done to its accounts",
-                    hint="confirm it first",
-                )
-            accounts = _chosen(doing, found, order, command, keys) if named is None else named
-            if not accounts:
-                raise MoveError(
-                    f"there is nobody in case {found.number} to whom it could be done", hint="see its members"
-                )
-            _check_most(doing, found, order, command, accounts)
-            spared = sorted(reach_of(doing, found, accounts).spared if stands else accounts)
-        if named is None:
-            fix_accounts(order, home, accounts)
-        wanted = [one for one in accounts if one not in spared]
-        if wanted:
-            result = place(order, home, command.kind, wanted)
-        else:  # it may have gone out before, and nobody is left to whom it may be done
-            result = Result("done", f"not sent again: case {found.number} is {found.state}, all are spared")
-        if result.outcome == "waiting":
-            return result
-        self._file(order, home, command, accounts, spared, result)
-        forget_accounts(order, home)
-        said = f"{command.kind}: {len(wanted):,} accounts ({result.detail})"
-        return replace(result, detail=said, values={})
-
-    def undo(self, order: Order, home: Home, *, reason: str) -> str:
-        """Order that it is undone; whoever carried it out is told, and reports it with `case undone`."""
-        assert home.signer is not None
-        command = _decoded(order.command, ActCommand)
-        named = fixed_accounts(order, home)
-        if named is not None:  # it went out, or may have, and nobody filed it
-            self._file(
-                order, home, command, named, [], Result("done", "may have been under way when it was taken back")
-            )
-            forget_accounts(order, home)
-        with home.cases.reading() as tables:
-            found = find_current(tables, order.case_id)
-            standing = actions_of(tables, found.number, outcomes=("done", "undo_ordered"))
-        accounts = [one.account_id for one in standing if one.action_id == order.key]
-        if not accounts:
-            return NOTHING
-        if any(one.action_id == order.key and one.outcome == "done" for one in standing):
-            order_undo(home.cases, order.case_id, reason=reason, signer=home.signer, actions={order.key})
-        result = place(order, home, command.kind, accounts, undo=True)
-        return f"undoing {command.kind} of {len(accounts):,} accounts is ordered ({result.detail})"
-
-    @staticmethod
-    def _file(
-        order: Order, home: Home, command: ActCommand, accounts: list[str], spared: list[str], result: Result
-    ) -> None:
-        """File what was done. Who was spared only after the order had gone out may have been touched: undo it."""
-        rule = f"playbook {order.playbook_name}: {order.step_name}"
-        outcome = "done" if result.outcome == "done" else "failed"
-        with home.cases.doing() as doing:
-            if _filed(doing, order):
-                return
-            found = find_current(doing.tables, order.case_id)
-            told: dict[str, Any] = {
-                "action": order.key,
-                "kind": command.kind,
-                "ground": command.ground,
-                "automated": False,
-            }
-            records = [
-                action_of(
-                    doing, found.case_id, accounts, rule=rule, outcome=outcome, **told, detail=result.detail
-                )
-            ]  # fmt: skip
-            if spared and outcome == "done":
-                why = "spared after the order had gone out"
-                records.append(
-                    action_of(doing, found.case_id, spared, rule=rule, outcome="undo_ordered", **told, detail=why)
-                )
-            if found.state is CaseState.CONFIRMED and outcome == "done":
-                why = f"{command.kind} was done"
-                records.append(
-                    move_of(doing, found.case_id, found.state, CaseState.ACTED_ON, reason=why, rule=life.ACTED)
-                )
-            doing.file(records)
-
-
-class NoticeExecutor(_CaseExecutor):
+class NoticeExecutor(CaseExecutor):
     """Gives every account to which something is done, and which was not told since, its statement of reasons.
 
     Each is filed, and put into the outbox.
@@ -323,7 +151,7 @@ class NoticeExecutor(_CaseExecutor):
 
     def execute(self, order: Order, home: Home) -> Result:
         """One notice an account, each filed once."""
-        form: Form = _decoded(order.command, NoticeCommand).form
+        form: Form = decoded(order.command, NoticeCommand).form
         with home.cases.reading() as tables:
             found = find_current(tables, order.case_id)
             standing = actions_of(tables, found.number, outcomes=("done",))
@@ -353,63 +181,3 @@ LOOK: Final = LookExecutor()
 MOVE: Final = MoveExecutor()
 ACT: Final = ActExecutor()
 NOTICE: Final = NoticeExecutor()
-
-
-def _decoded(command: Mapping[str, Any], shape: type[_T]) -> _T:
-    try:
-        return msgspec.convert(dict(command), shape)
-    except msgspec.ValidationError as error:
-        raise CommandError(
-            f"the command {command.get('type')} is not whole: {error}", hint="see docs/reference/playbooks.md"
-        ) from error
-
-
-def _keys(home: Home, order: Order) -> set[str]:
-    """The idempotency keys of what this run did so far."""
-    records = home.ledger.records_of_run(order.run_id)
-    return {str(one.fields["idempotency_key"]) for one in records if one.fields.get("idempotency_key")}
-
-
-def _filed(doing: Doing, order: Order) -> str:
-    """Whether an order is filed, and how it went: `done` or `failed`; empty where it is not."""
-    filed = sa.select(ACTIONS.c.outcome).where(ACTIONS.c.action_id == order.key).distinct()
-    outcomes = set(doing.tables.execute(filed).scalars())
-    return "" if not outcomes else "failed" if outcomes == {"failed"} else "done"
-
-
-def _chosen(doing: Doing, found: CaseSummary, order: Order, command: ActCommand, keys: Collection[str]) -> list[str]:
-    """Whom an act touches: of all who may be touched and those whom this run touched so, the first share; the rest."""
-    touched = {
-        one.account_id
-        for one in actions_of(doing.tables, found.number)
-        if one.action_id in keys and one.kind == command.kind and one.outcome != "failed"
-    }
-    may = set(reach_of(doing, found).accounts)
-    if not command.most.verified:  # nobody can agree to touch them, so they are left out and not in the way
-        may -= {one.account_id for one in members_of(doing.tables, found.number) if one.organization_id}
-    everybody = sorted(may | touched, key=lambda one: _place(order.run_id, one))
-    wanted = everybody[: math.ceil(round(command.share * len(everybody), 9))]
-    return [one for one in wanted if one not in touched]
-
-
-def _place(run_id: str, account: str) -> bytes:
-    return hashlib.sha256(f"{run_id}|{account}".encode()).digest()
-
-
-def _counted(doing: Doing, found: CaseSummary, accounts: Iterable[str]) -> Reach:
-    wanted = set(accounts)
-    members: list[CaseMember] = [one for one in members_of(doing.tables, found.number) if one.account_id in wanted]
-    verified = [one.organization_id for one in members if one.organization_id]
-    return Reach(len(members), len(verified), len(set(verified)))
-
-
-def _check_most(doing: Doing, found: CaseSummary, order: Order, command: ActCommand, accounts: Collection[str]) -> None:
-    """Raise `RefusedCallError` where it goes further than the playbook or those who agreed let it."""
-    reach = _counted(doing, found, accounts)
-    playbook = Reach(command.most.accounts, command.most.verified, command.most.organizations)
-    for most, who in ((playbook, "the playbook lets it"), (order.most, "was agreed to")):
-        if most is not None and not reach.within(most):
-            raise RefusedCallError(
-                f"it would touch {told_reach(reach)}, more than {who}: {told_reach(most)}",
-                hint="see whom it would touch, and start a run that may",
-            )

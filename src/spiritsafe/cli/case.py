@@ -16,6 +16,7 @@ from spiritsafe.cli.case_appeal import appeal
 from spiritsafe.cli.case_assess import assess
 from spiritsafe.cli.case_attest import attest
 from spiritsafe.cli.case_notice import notice, retractions
+from spiritsafe.cli.case_rows import rows
 from spiritsafe.cli.case_session import Act, CaseSession, deciding, reason_option, tell_case
 from spiritsafe.cli.identity_session import guide, home_option, json_option, say_json
 from spiritsafe.cli.reading import reading_options
@@ -53,6 +54,7 @@ case.add_command(assess)
 case.add_command(attest)
 case.add_command(notice)
 case.add_command(retractions)
+case.add_command(rows)
 
 
 @case.command("open")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from spiritsafe.cli.evidence_exhibits import keep, take
 from spiritsafe.cli.evidence_personal import erase, hold
 from spiritsafe.cli.evidence_session import EvidenceSession, Seal, read_file, read_records, sealing
 from spiritsafe.cli.identity_session import guide, home_option, json_option, say_json
@@ -46,6 +47,8 @@ def evidence(context: click.Context, home: Path | None) -> None:
 
 
 evidence.add_command(erase)
+evidence.add_command(keep)
+evidence.add_command(take)
 evidence.add_command(hold)
 
 

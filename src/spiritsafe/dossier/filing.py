@@ -30,6 +30,7 @@ WITHHELD: Final[Mapping[str, Mapping[str, str]]] = {
         "coverage": "how many accounts and rows there are is a firm's own business",
     },
     "preserved/1": {"parts": "whose rows were kept", "source": "how they were taken names systems of the firm"},
+    "look/1": {"accounts": "whose rows were looked at", "reason": "reasons may tell whose account it is"},
     "case_member/1": {"account": "whose account it is", "reason": "reasons may tell whose account it is"},
     "action/1": {"accounts": "whose accounts they are", "detail": "what a gateway answered"},
     "notice/1": {"account": "whose account it is", "text": "a letter is its holder's"},

@@ -4,62 +4,21 @@ A record type has a name and a version; what it holds never changes under the sa
 *open* ones stand in the log for every reader, *sealed* ones as commitments that can be shown one by one, and
 *personal* ones as commitments as well, encrypted where they are kept under a key of the person's own, so that
 they can be erased. Nothing that tells who somebody is is ever open: neither account, analyst nor customer.
-Comes from nothing; goes on to `evidence.records`, which holds records to their type, and to the reference page.
+Comes from `evidence.record_spec`; goes on to `evidence.records`, which holds records to their type, and to the
+reference page.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
-from spiritsafe.errors import UsageError
-
-Visibility: TypeAlias = Literal["open", "sealed", "personal"]
-
-
-class RecordError(UsageError):
-    """A record is of no type that is known, lacks a field, or has one that its type has not."""
-
-    code = "evidence.record"
-
-
-@dataclass(frozen=True, slots=True)
-class FieldSpec:
-    """One field of a record type. A list of many items commits to each on its own."""
-
-    name: str
-    visibility: Visibility
-    what: str
-    many: bool = False
-    required: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class RecordType:
-    """One kind of thing that is filed."""
-
-    name: str
-    version: int
-    what: str
-    fields: tuple[FieldSpec, ...]
-
-    @property
-    def full_name(self) -> str:
-        """As it stands in the log."""
-        return f"{self.name}/{self.version}"
-
-
-def _open(name: str, what: str, *, required: bool = True) -> FieldSpec:
-    return FieldSpec(name, "open", what, required=required)
-
-
-def _sealed(name: str, what: str, *, many: bool = False, required: bool = True) -> FieldSpec:
-    return FieldSpec(name, "sealed", what, many=many, required=required)
-
-
-def _personal(name: str, what: str, *, many: bool = False, required: bool = True) -> FieldSpec:
-    return FieldSpec(name, "personal", what, many=many, required=required)
-
+from spiritsafe.evidence.record_spec import (
+    RecordError,
+    RecordType,
+)
+from spiritsafe.evidence.record_spec import open_field as _open
+from spiritsafe.evidence.record_spec import personal_field as _personal
+from spiritsafe.evidence.record_spec import sealed_field as _sealed
 
 _BY: Final = (
     _open("by", "`person`, `rule` or `program`: who did it"),
@@ -96,6 +55,12 @@ TYPES: Final[dict[str, RecordType]] = {
                 _sealed("source", "how they were taken"),
                 _personal("parts", "subject, rows, digests of the encrypted bytes and of the rows", many=True),
             ),
+        ),
+        RecordType(
+            "look",
+            1,
+            "A person looked at rows that were kept for a case.",
+            (*_BY, _REASON, _personal("accounts", "whose rows they looked at", many=True)),
         ),
         RecordType(
             "scan_run",

@@ -12,13 +12,14 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from spiritsafe.evidence.record_types import RecordError, type_of
+from spiritsafe.evidence.record_spec import RecordError
+from spiritsafe.evidence.record_types import type_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from spiritsafe.evidence.disclosures import Json
-    from spiritsafe.evidence.record_types import FieldSpec, RecordType
+    from spiritsafe.evidence.record_spec import FieldSpec, RecordType
     from spiritsafe.keys.persons import Signer
 
 

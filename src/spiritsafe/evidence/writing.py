@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from spiritsafe.evidence.disclosures import Disclosure, Json
     from spiritsafe.evidence.personal import SubjectKeys
     from spiritsafe.evidence.reading import FiledRecord
-    from spiritsafe.evidence.record_types import FieldSpec, RecordType
+    from spiritsafe.evidence.record_spec import FieldSpec, RecordType
     from spiritsafe.evidence.records import Record
     from spiritsafe.keys.persons import Signer
 
