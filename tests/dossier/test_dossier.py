@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import subprocess
@@ -12,10 +13,12 @@ from xml.etree import ElementTree
 import pypdfium2
 import pytest
 
+from spiritsafe.campaigns import alternatives
 from spiritsafe.cases.moves import clear_account
 from spiritsafe.dossier.building import file_reading, method_card
 from spiritsafe.dossier.drawing import draw_kinds, draw_ties, draw_timeline
 from spiritsafe.dossier.filing import WITHHELD, read_case
+from spiritsafe.dossier.hypotheses import EXPLAINS, OUTCOMES, matrix
 from spiritsafe.dossier.model import DossierError, Figure, Table, text_of
 from spiritsafe.dossier.rendering import as_html, as_pdf, write_dossier
 from spiritsafe.evidence.bundle import read_bundle, verify_bundle
@@ -228,6 +231,19 @@ def test_a_record_that_breaks_a_rule_is_shown_as_that_and_changes_nothing(worked
     said = f"Entries that break a rule, changed nothing and are left out above: {forged.position} (case_move/1)."
     assert said in part(made, 12)
     assert "eve" in part(made, 7)
+
+
+def test_every_explanation_that_a_scan_checks_is_in_the_matrix():
+    """One that is new in the scan is judged here too, and its outcomes have words."""
+    source = inspect.getsource(alternatives)
+    names = re.findall(r'name = "([^"]+)"', source)
+    assert len(names) == 6
+    assert set(names) == set(EXPLAINS)
+    assert set(re.findall(r'"(fits|does_not_fit|not_[a-z]+)"', source)) == set(OUTCOMES)
+    made = matrix(names, ["content", "identity"])
+    assert made.rows[0][:2] == ("content", "consistent")
+    assert dict(zip(names, made.rows[1][2:], strict=True))["people on one network"] == "inconsistent"
+    assert matrix(["something new"], ["content"]).rows == (("content", "consistent", "not judged"),)
 
 
 def test_drawings_are_whole(worked):

@@ -20,7 +20,8 @@ import msgspec
 from spiritsafe import __version__
 from spiritsafe.dossier.annexes import certificates, screening, statute
 from spiritsafe.dossier.filing import prompts_of, read_case
-from spiritsafe.dossier.judging import CLAIMS, alternatives, assessments, claims, grades, judgements
+from spiritsafe.dossier.hypotheses import alternatives
+from spiritsafe.dossier.judging import CLAIMS, assessments, claims, grades, judgements
 from spiritsafe.dossier.model import SCHEMA, Dossier, DossierError, Header, Part, Table, text_of
 from spiritsafe.dossier.recording import card_bytes, first_filed, manifest, method, redactions
 from spiritsafe.dossier.remedies import remedies

@@ -1,10 +1,10 @@
-"""Parts 2 to 5: what is judged, claim by claim, on which evidence, how good its sources are, and what else it could be.
+"""Parts 2 to 4: what is judged, claim by claim, on which evidence, and how good its sources are.
 
 Three claims are kept apart, since most that goes wrong in public slides from one to the next: that accounts act as one
 is shown by a test; who operates them, and what was trained on what they took, are judged by persons.
 Comes from `dossier.building`; goes on to nobody.
 Source: ICD 203 (2015): likelihood and confidence in separate sentences; NATO AJP-2.1, Admiralty grades; STIX 2.1,
-appendix A: credibility as confidence; R. Heuer, Psychology of Intelligence Analysis, chapter 8: competing hypotheses.
+appendix A: credibility as confidence.
 """
 
 from __future__ import annotations
@@ -25,11 +25,6 @@ CLAIMS: Final = {
     "accounts_act_as_one": "The accounts act as one",
     "operated_by": "Who operates them",
     "outputs_trained_model": "Their answers trained a model",
-}
-_OUTCOMES: Final = {
-    "fits": "is not ruled out",
-    "does_not_fit": "does not fit",
-    "not_observable": "could not be looked at",
 }
 
 
@@ -121,34 +116,6 @@ def grades(file: CaseFile) -> Part:
     return Part(4, "Source grading", tuple(blocks))
 
 
-def alternatives(file: CaseFile) -> Part:
-    """Part 5: other explanations, what would tell them apart, and what was seen."""
-    found: dict[str, Any] = dict(file.leading.fields["alternatives"])  # type: ignore[arg-type]
-    rows = tuple(
-        (one["name"], one["question"], one["finding"], _OUTCOMES.get(one["outcome"], one["outcome"]))
-        for one in found["checked"]
-    )
-    innocent = tuple(
-        (name, one["statement"], one["innocent_explanation"]) for name, one in evidence_of(file.leading.fields).items()
-    )
-    said = tuple(
-        f"{CLAIMS[claim]}: {text}"
-        for claim in CLAIMS
-        for one in assessments(file, claim)
-        for text in _texts(one.fields["alternatives"])
-    )
-    blocks: list[Block] = [
-        Heading("Checked by the program"),
-        Table(("explanation", "the question", "what was seen", "so it"), rows, (3, 5, 6, 2)),
-        Heading("What could explain each piece of evidence by itself"),
-        Table(("", "what was found", "an innocent explanation"), innocent, (1, 7, 6)),
-    ]
-    if said:
-        blocks += [Heading("Weighed by whoever judged"), Items(said)]
-    blocks += [Heading("What would change our mind"), Items(tuple(found["would_change_our_mind"]))]
-    return Part(5, "Alternative hypotheses", tuple(blocks))
-
-
 def assessments(file: CaseFile, claim: str) -> list[FiledRecord]:
     """The newest word of each person on a claim."""
     newest = {
@@ -210,7 +177,3 @@ def _rarity(file: CaseFile, one: dict[str, Any]) -> str:
 
 def _said(record: FiledRecord, name: str) -> str:
     return str(record.fields.get(name, "")).rstrip(".")
-
-
-def _texts(value: Any) -> list[str]:
-    return [str(one) for one in value]
