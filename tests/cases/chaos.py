@@ -215,13 +215,15 @@ def _is_move(run: Run, said: Approval) -> bool:
     return any(command["type"] == "spiritsafe-case-move" for command in commands)
 
 
-def killed_everywhere(desk: Desk, folder: Path, document: dict[str, Any], plan: Plan, every: int = 1) -> int:
+def killed_everywhere(
+    desk: Desk, folder: Path, document: dict[str, Any], plan: Plan, *, every: int = 1, first: int = 0
+) -> int:
     """Kill a playbook at each boundary, have another process take it up: it ends as if nobody had been killed."""
     whole = _copied(desk, folder / "whole")
     boundaries, _ = gone_through(desk, whole, document, plan, None)
     wanted = ends(desk, whole)
     assert wanted["steps"]
-    for at in range(0, boundaries, every):
+    for at in range(first, boundaries, every):
         home = _copied(desk, folder / "killed")
         _, killed = gone_through(desk, home, document, plan, at)
         assert killed, at

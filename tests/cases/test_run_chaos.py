@@ -48,4 +48,4 @@ def test_a_run_is_taken_up_wherever_a_process_was_killed(desk, tmp_path, every):
     folder.mkdir()
     (folder / "other.json").write_bytes(sign_playbook(written(other), desk.ada, now=NOW))
     plan = Plan({AGAIN: {"__tries__": "3"}, "two": {"__said__": "yes"}}, given={"__case__": "1"})
-    assert killed_everywhere(desk, tmp_path, document, plan, every) > 60
+    assert killed_everywhere(desk, tmp_path, document, plan, every=every) > 60
