@@ -87,6 +87,8 @@ class RunDesk:
         )  # fmt: skip
 
     def say(self, run: Run, signer: Signer, step: str = "", *, approved: bool = True, **more: Any) -> Run:
+        if most := more.pop("most", None):
+            more |= {"accounts": most.accounts, "verified": most.verified, "organizations": most.organizations}
         said = Said(approved, WHY, **more)
         return say(self.runner(signer), run.run_id, step, said, signer=signer, trusted=self.trusted, now=NOW)
 

@@ -66,7 +66,9 @@ def run(
 @click.argument("step", required=False, default="")
 @click.option("--refuse", is_flag=True, help="No: the step fails. Of what you did by hand: it did not go well.")
 @click.option("--most-accounts", type=_COUNT, help="Let it touch this many accounts. [default: as many as now]")
-@click.option("--most-verified", type=_COUNT, help="Let it touch this many of verified customers. [default: none]")
+@click.option(
+    "--most-verified", type=_COUNT, default=0, help="Let it touch this many of verified customers. [default: none]"
+)
 @click.option("--most-organizations", type=_COUNT, help="And of so many organisations. [default: as many as now]")
 @click.option(
     "--expect-objections", type=click.FloatRange(0, 1), default=0.05, show_default=True,
@@ -78,7 +80,7 @@ def run(
 @deciding
 def approve(
     session: PlaybookSession, act: Act, run_id: str, step: str, refuse: bool, most_accounts: int | None,
-    most_verified: int | None, most_organizations: int | None, expect_objections: float, given: tuple[str, ...],
+    most_verified: int, most_organizations: int | None, expect_objections: float, given: tuple[str, ...],
     reason: str, as_json: bool,
 ) -> None:  # fmt: skip
     """Agree to what STEP of RUN asks, or say that you did what it asks you to do. The run goes on from there.
@@ -92,22 +94,16 @@ def approve(
       spiritsafe playbook approve 1f3a9c02 "one in ten: throttle" --expect-objections 0.1 --reason "agreed" --as bob
       spiritsafe playbook approve 1f3a9c02 --refuse --reason "a reseller, see the contract" --as bob
     """
-    from spiritsafe.playbooks.deciding import Said, asked_now, say
-    from spiritsafe.playbooks.orders import Reach
+    from spiritsafe.playbooks.deciding import Said, say
 
     signer = act.signer(session)
     session.check_person(signer)
     runner = session.runner(signer)
     found = runner.journal.find(run_id)
-    most = None
-    if any(one is not None for one in (most_accounts, most_verified, most_organizations)):
-        now = max((one.reach for one in asked_now(runner, found)), key=lambda one: one.accounts, default=Reach())
-        most = Reach(
-            now.accounts if most_accounts is None else most_accounts,
-            most_verified or 0,
-            now.organizations if most_organizations is None else most_organizations,
-        )
-    said = Said(not refuse, reason, most, expect_objections, pairs(given))
+    said = Said(
+        not refuse, reason, accounts=most_accounts, verified=most_verified, organizations=most_organizations,
+        objections_share=expect_objections, values=pairs(given),
+    )  # fmt: skip
     after = say(runner, found.run_id, step, said, signer=signer, trusted=session.trusted(), now=cacao_now())
     _tell(runner, after, as_json=as_json)
 

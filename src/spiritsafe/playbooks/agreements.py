@@ -48,8 +48,7 @@ class Standing:
         if not said:
             return Result("waiting", "somebody must do it, and say how it went")
         last = said[-1]
-        outcome = "done" if last.approved else "failed"
-        return Result(outcome, f"{last.name}: {last.reason}", last.values)  # type: ignore[arg-type]
+        return Result("done" if last.approved else "failed", f"{last.name}: {last.reason}", last.values)
 
     def held_up(self, order: Order, executor: Executor) -> Result | None:
         """Why an order is not carried out now: it was refused, or waits for agreements. None where it may be."""

@@ -6,7 +6,7 @@ Comes from the command; goes on to `playbooks.runner`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from spiritsafe.errors import SpiritsafeError, UsageError
@@ -44,13 +44,16 @@ class Asked:
 class Said:
     """What a person says about a command.
 
-    `most` is how far they let it go: by default exactly as far as it would go now, but to no verified customer.
-    `objections_share` is the share of touched accounts whose holder they expect to object.
+    `accounts`, `verified` and `organizations` are how far they let it go at most: by default as many accounts and
+    organisations as it would touch now, and no verified customer. `objections_share` is the share of touched accounts
+    whose holder they expect to object.
     """
 
     approved: bool
     reason: str
-    most: Reach | None = None
+    accounts: int | None = None
+    verified: int = 0
+    organizations: int | None = None
     objections_share: float = 0.05
     values: Mapping[str, str] | None = None
 
@@ -100,7 +103,12 @@ def say(
         run = runner.journal.read(run_id)
         _check_running(run)
         asked = _find(asked_now(runner, run), step)
-        most = said.most or replace(asked.reach, verified=0)
+        now_reach = asked.reach
+        most = Reach(
+            now_reach.accounts if said.accounts is None else said.accounts,
+            said.verified,
+            now_reach.organizations if said.organizations is None else said.organizations,
+        )
         if said.approved and not asked.reach.within(most):
             raise RefusedCallError(
                 f"{asked.work.name} would touch {told_reach(asked.reach)}, more than {told_reach(most)}",
