@@ -15,7 +15,7 @@ from spiritsafe.cases.model import SecondPersonError, StrangerError
 from spiritsafe.cases.moves import clear_account
 from spiritsafe.evidence.exhibits import Exhibits
 from spiritsafe.playbooks import runner
-from spiritsafe.playbooks.deciding import RunStandsError, asked_now, halt, resume, roll_back
+from spiritsafe.playbooks.deciding import RunStandsError, asked_now, halt, played_now, resume, roll_back
 from spiritsafe.playbooks.machine import RunStateError
 from spiritsafe.playbooks.orders import CommandError, Reach, RefusedCallError
 from spiritsafe.playbooks.runner import RunBusyFault
@@ -275,6 +275,7 @@ def test_a_playbook_runs_another_and_waits_for_it(desk, runs):
     play = {"type": "playbook-action", "playbook_id": other["id"], "out_args": ["__said__"]}
     run = runs.start(line(play, step(ACT), variables={"__said__": {"type": "string"}}), 1)
     (child,) = [one.run_id for one in runs.journal.lines() if one.run_id != run.run_id]
+    assert [one.run_id for one in played_now(runs.runner(), run)] == [child]
     assert runs.say(runs.journal.read(child), desk.grace, values={"__said__": "yes"}).run_id == child
     run = runs.journal.read(run.run_id)  # it has gone on by itself
     assert run.state.variables["__said__"] == "yes"

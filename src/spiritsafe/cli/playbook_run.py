@@ -262,6 +262,10 @@ def _case(session: PlaybookSession, case: str) -> tuple[str, str]:
 
 
 def _tell(runner: Runner, found: Run, *, as_json: bool) -> None:
-    from spiritsafe.playbooks.deciding import asked_now
+    """Where a run stands, and then those that it waits for."""
+    from spiritsafe.playbooks.deciding import asked_now, played_now
 
-    tell_run(found, asked_now(runner, found), as_json=as_json)
+    played = played_now(runner, found)
+    tell_run(found, asked_now(runner, found), played, as_json=as_json)
+    for one in played:
+        _tell(runner, one, as_json=as_json)

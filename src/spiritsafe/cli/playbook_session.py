@@ -110,12 +110,12 @@ def cacao_now() -> str:
     return f"{datetime.datetime.now(tz=datetime.UTC):%Y-%m-%dT%H:%M:%S.%f}"[:23] + "Z"
 
 
-def tell_run(run: Run, asked: list[Asked], *, as_json: bool) -> None:
+def tell_run(run: Run, asked: list[Asked], played: list[Run], *, as_json: bool) -> None:
     """Where a run stands: what was done, what waits for whom, and what to say."""
     from spiritsafe.events.mapping_text import visible
 
     if as_json:
-        say_json(**_run_as_json(run, asked))
+        say_json(**_run_as_json(run, asked), waits_for_runs=[one.run_id for one in played])
         return
     colour = {"running": "cyan", "succeeded": "green"}.get(run.status, "red")
     status = click.style(run.status.replace("_", " "), fg=colour)

@@ -74,6 +74,13 @@ def asked_now(runner: Runner, run: Run) -> list[Asked]:
     return found
 
 
+def played_now(runner: Runner, run: Run) -> list[Run]:
+    """Runs that this one started and waits for."""
+    waiting = [work for work in run.waiting if work.playbook_id]
+    ids = [runner.child_id(run, work.instance) for work in waiting]
+    return [runner.journal.read(run_id) for run_id in ids if runner.journal.holds(run_id)]
+
+
 def say(
     runner: Runner, run_id: str, step: str, said: Said, *, signer: Signer, trusted: Collection[str] = (), now: str = ""
 ) -> Run:
