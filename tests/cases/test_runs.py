@@ -25,7 +25,7 @@ from spiritsafe.playbooks.signatures import PlaybookSignatureError, sign_playboo
 from spiritsafe.playbooks.variables import VariableError
 from tests.cases.desk import Found, accounts
 from tests.cases.runs import ACT, MANUAL, WHY, RunDesk, line, step
-from tests.playbooks.made import NOW, written
+from tests.playbooks.made import NOW, step_id, written
 
 TEN = Found(accounts("acct", 10), verified={"acct-000": "org-a", "acct-001": "org-a"})
 LOOK = {"type": "spiritsafe-case-look"}
@@ -388,3 +388,26 @@ def test_many_runs_are_listed_and_found(desk, runs):
     assert runs.journal.unfinished() == made[1:]
     assert runs.journal.find(made[2][-10:]).run_id == made[2]
     assert runs.journal.lines()[0].title == "a line"
+
+
+def test_an_agreement_holds_for_exactly_what_was_asked(desk, runs):
+    """Beside the act a step changes the rule that it names: who agreed to the rule before is asked again."""
+    desk.confirmed()
+    ground = {"__ground__": {"type": "string", "value": "Terms 1"}}
+    document = line(step({**ACT, "ground": "__ground__:value"}), variables=ground)
+    both, other, ends = step_id("parallel", "both"), step_id("action", "other"), [step_id("end", one) for one in "ab"]
+    workflow = document["workflow"]
+    act_key, last = step_id("action", "one"), step_id("end", "line")
+    workflow[step_id("start", "line")]["on_completion"] = both
+    workflow[both] = {"type": "parallel", "next_steps": [act_key, other], "on_completion": last}
+    workflow[act_key]["on_completion"] = ends[0]
+    workflow[other] = {"name": "other", "on_completion": ends[1], **step(MANUAL, out_args=["__ground__"])}
+    workflow |= {one: {"type": "end"} for one in ends}
+    run = runs.say(runs.start(document, 1), desk.ada, "one")
+    run = runs.say(run, desk.grace, "other", values={"__ground__": "Terms 2"})
+    run = runs.say(run, desk.grace, "one")
+    assert run.traces[f"{act_key}.1"].detail == "1 more must agree"
+    assert not touched(desk)
+    assert runs.say(run, desk.ada, "one").status == "succeeded"
+    with desk.book.reading() as tables:
+        assert {one.ground for one in actions_of(tables, 1)} == {"Terms 2"}
