@@ -411,3 +411,36 @@ def test_an_agreement_holds_for_exactly_what_was_asked(desk, runs):
     assert runs.say(run, desk.ada, "one").status == "succeeded"
     with desk.book.reading() as tables:
         assert {one.ground for one in actions_of(tables, 1)} == {"Terms 2"}
+
+
+def test_an_act_on_a_case_that_nobody_confirmed_waits_until_it_is(desk, runs):
+    desk.open(Found(accounts("acct", 4)))
+    run = runs.start(line(step(ACT)), 1)
+    assert "is suspected: nothing may be done" in run.traces[run.waiting[0].instance].detail
+    with pytest.raises(RefusedCallError, match="would touch nobody now"):
+        runs.say(run, desk.ada)
+    desk.move(1, "in_review")
+    desk.move(1, "confirmed")
+    desk.move(1, "confirmed", signer=desk.grace)
+    assert runs.agree(run).status == "succeeded"
+    assert len(touched(desk)) == 4
+
+
+def test_a_stage_that_adds_nobody_is_done_and_asks_nobody(desk, runs):
+    """Of two accounts a tenth is one, and a half is the same one."""
+    desk.confirmed(Found(accounts("acct", 2)))
+    run = runs.start(line(*(step({**ACT, "share": share}) for share in (0.1, 0.5, 1.0))), 1)
+    run = runs.agree(run, "one")
+    assert [one.work.name for one in asked_now(runs.runner(), run)] == ["three"]
+    assert "nobody further" in next(one.detail for one in run.traces.values() if one.title == "two")
+    assert runs.agree(run, "three").status == "succeeded"
+    assert len(touched(desk)) == 2
+
+
+def test_where_all_are_spared_nobody_is_touched(desk, runs):
+    desk.confirmed(Found(accounts("acct", 2)))
+    for one in accounts("acct", 2):
+        clear_account(desk.book, "1", desk.name(one), signer=desk.ada, reason=WHY)
+    run = runs.start(line(step(ACT)), 1)
+    assert "may be touched now" in run.traces[run.waiting[0].instance].detail
+    assert not outbox(desk, "order")

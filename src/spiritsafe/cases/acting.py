@@ -17,7 +17,7 @@ from spiritsafe.cases.actions import order_undo, reach_of
 from spiritsafe.cases.commands import ActCommand, CaseExecutor, counted, decoded, keys_of_run
 from spiritsafe.cases.filing import action_of, move_of
 from spiritsafe.cases.lookups import actions_of, find_current, members_of
-from spiritsafe.cases.model import CaseState, MoveError
+from spiritsafe.cases.model import CaseState
 from spiritsafe.cases.outbox import fix_accounts, fixed_accounts, forget_accounts, place
 from spiritsafe.cases.tables import ACTIONS
 from spiritsafe.playbooks.agreements import told_reach
@@ -59,15 +59,12 @@ class ActExecutor(CaseExecutor):
                 return Result("done" if filed == "done" else "failed", "filed before")
             stands = found.state in life.UNDER_ACTION
             if not stands and named is None:
-                raise MoveError(
-                    f"case {found.number} is {found.state}: nothing may be done to its accounts",
-                    hint="confirm it first",
+                return Result(
+                    "waiting", f"case {found.number} is {found.state}: nothing may be done to its accounts now"
                 )
             accounts = _chosen(doing, found, order, command, keys) if named is None else named
             if not accounts:
-                raise MoveError(
-                    f"there is nobody in case {found.number} to whom it could be done", hint="see its members"
-                )
+                return self._nobody(doing, found, command, keys)
             _check_most(doing, found, order, command, accounts)
             spared = sorted(reach_of(doing, found, accounts).spared if stands else accounts)
         if named is None:
@@ -83,6 +80,13 @@ class ActExecutor(CaseExecutor):
         forget_accounts(order, home)
         said = f"{command.kind}: {len(wanted):,} accounts ({result.detail})"
         return replace(result, detail=said, values={})
+
+    @staticmethod
+    def _nobody(doing: Doing, found: CaseSummary, command: ActCommand, keys: Collection[str]) -> Result:
+        """Nobody further is to be touched: the share is touched already, or nobody may be."""
+        if _touched(doing, found, command, keys):
+            return Result("done", "nobody further: as many as this share are touched already")
+        return Result("waiting", f"nobody in case {found.number} may be touched now: not confirmed, or spared")
 
     def undo(self, order: Order, home: Home, *, reason: str) -> str:
         """Order that it is undone; whoever carried it out is told, and reports it with `case undone`."""
@@ -149,17 +153,22 @@ def _filed(doing: Doing, order: Order) -> str:
 
 def _chosen(doing: Doing, found: CaseSummary, order: Order, command: ActCommand, keys: Collection[str]) -> list[str]:
     """Whom an act touches: of all who may be touched and those whom this run touched so, the first share; the rest."""
-    touched = {
-        one.account_id
-        for one in actions_of(doing.tables, found.number)
-        if one.action_id in keys and one.kind == command.kind and one.outcome != "failed"
-    }
+    touched = _touched(doing, found, command, keys)
     may = set(reach_of(doing, found).accounts)
     if not command.most.verified:  # nobody can agree to touch them, so they are left out and not in the way
         may -= {one.account_id for one in members_of(doing.tables, found.number) if one.organization_id}
     everybody = sorted(may | touched, key=lambda one: _place(order.run_id, one))
     wanted = everybody[: math.ceil(round(command.share * len(everybody), 9))]
     return [one for one in wanted if one not in touched]
+
+
+def _touched(doing: Doing, found: CaseSummary, command: ActCommand, keys: Collection[str]) -> set[str]:
+    """Whom this run touched in the same way before."""
+    return {
+        one.account_id
+        for one in actions_of(doing.tables, found.number)
+        if one.action_id in keys and one.kind == command.kind and one.outcome != "failed"
+    }
 
 
 def _place(run_id: str, account: str) -> bytes:

@@ -151,8 +151,13 @@ def _asked_lines(run: Run, one: Asked) -> list[str]:
         lines.append(
             f"{one.order.type} {visible(', '.join(f'{name}: {value}' for name, value in shown.items()))}".rstrip()
         )
-        if one.reach.accounts:
-            lines.append(f"would touch {told_reach(one.reach)}")
+        if one.touches == "accounts":
+            whom = (
+                told_reach(one.reach)
+                if one.reach.accounts
+                else "nobody now: the case is not confirmed, or all are spared"
+            )
+            lines.append(f"would touch {whom}")
     said = [
         visible(f"{word.name} {'agreed' if word.approved else 'refused'}") for word in run.approvals_of(one.order.asked)
     ]

@@ -58,10 +58,12 @@ class Standing:
             return Result("failed", f"{refused.name} refused: {refused.reason}")
         if executor.touches == "nothing":
             return None
+        reach = executor.reach(order, self.home)
+        if executor.touches == "accounts" and not reach.accounts:
+            return None  # there is nothing to agree to: the executor says why, or that it is done
         lacking = self.home.settings.playbook_approvals - len(said)
         if lacking > 0:
             return Result("waiting", f"{lacking} more must agree" if said else f"{lacking} must agree")
-        reach = executor.reach(order, self.home)
         if not all(reach.within(one.most) for one in said):
             return Result("waiting", f"it would touch {told_reach(reach)} by now, more than was agreed to: agree again")
         return None

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from spiritsafe.keys.persons import Signer
     from spiritsafe.playbooks.machine import Work
-    from spiritsafe.playbooks.orders import Order
+    from spiritsafe.playbooks.orders import Order, Touches
     from spiritsafe.playbooks.runner import Runner
     from spiritsafe.playbooks.runs import Run, Trace
 
@@ -33,10 +33,11 @@ class RunStandsError(UsageError):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One command that waits for somebody: the step, the order, and how far it would go."""
+    """One command that waits for somebody: the step, the order, what it touches, and how far it would go."""
 
     work: Work
     order: Order
+    touches: Touches
     reach: Reach
 
 
@@ -68,9 +69,11 @@ def asked_now(runner: Runner, run: Run) -> list[Asked]:
         number = next((one for one in range(len(work.commands)) if one not in trace.executed), None)
         if number is not None:
             order = runner.order(run, work, number)
-            is_manual = order.type == "manual"
-            reach = Reach() if is_manual else runner.executors[order.type].reach(order, runner.home)
-            found.append(Asked(work, order, reach))
+            if order.type == "manual":
+                found.append(Asked(work, order, "nothing", Reach()))
+            else:
+                executor = runner.executors[order.type]
+                found.append(Asked(work, order, executor.touches, executor.reach(order, runner.home)))
     return found
 
 
@@ -116,6 +119,11 @@ def say(
             said.verified,
             now_reach.organizations if said.organizations is None else said.organizations,
         )
+        if said.approved and asked.touches == "accounts" and not now_reach.accounts:
+            raise RefusedCallError(
+                f"{asked.work.name} would touch nobody now",
+                hint="is the case confirmed, and who is spared? `spiritsafe case show`",
+            )
         if said.approved and not asked.reach.within(most):
             raise RefusedCallError(
                 f"{asked.work.name} would touch {told_reach(asked.reach)}, more than {told_reach(most)}",
@@ -124,7 +132,7 @@ def say(
             )
         values = dict(said.values or {})
         set_variables(run.playbook.document, run.playbook.steps[asked.work.step_id].body, run.state.variables, values)
-        touches = asked.order.type != "manual" and runner.executors[asked.order.type].touches == "accounts"
+        touches = asked.touches == "accounts"
         scope = {
             "accounts": most.accounts,
             "verified": most.verified,
