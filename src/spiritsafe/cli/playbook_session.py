@@ -128,7 +128,7 @@ def tell_run(run: Run, asked: list[Asked], played: list[Run], *, as_json: bool) 
         click.echo(click.style(f"waits for you: {visible(one.work.name)}", bold=True))
         for line in _asked_lines(run, one):
             click.echo(f"  {line}")
-        if run.status == "running":
+        if run.status == "running" and (one.touches != "accounts" or one.reach.accounts):
             click.echo(
                 f'  spiritsafe playbook approve {run.run_id[-8:]} "{visible(one.work.name)}" --reason ... --as NAME'
             )
