@@ -152,7 +152,8 @@ def main(argv: list[str]) -> int:
         + table(("steps in the run", "a step", "the floor", "the naive way"), steps)
         + "\nWhat a person waits for among many runs, in milliseconds, the fastest of five:\n\n"
         + table(("runs", "the list (50)", "one, by its id's end", "those that may go on", "one, told whole"), lists)
-        + "\nSQLite on the machine's disk; one process. Not in it: starting the command (about a second), receivers, and persons.\n"
+        + "\nSQLite on the machine's disk; one process. Not in it: starting the command (about a second), receivers, "
+        "and persons.\n"
     )
     if args.quick:
         print(page)
