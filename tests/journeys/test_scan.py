@@ -67,7 +67,7 @@ def test_the_ring_is_accused_and_nobody_else(scanned):
 
 def test_the_verified_customer_was_looked_at_and_is_open(scanned):
     groups = pq.read_table(scanned[0] / "findings" / "groups.parquet").to_pylist()
-    # Under some keys of the sketch a part of the customer's accounts is grouped: which phrases are kept is by their hash.
+    # Under some keys only a part of the customer's accounts is grouped: which phrases are kept is by their hash.
     customer = max(groups, key=lambda group: len(set(group["account_ids"]) & set(CUSTOMER)))
     assert 2 * len(customer["account_ids"]) > len(CUSTOMER)
     assert set(customer["account_ids"]) <= set(CUSTOMER)
