@@ -121,6 +121,7 @@ def gone_through(desk: Desk, home: Path, document: dict[str, Any], plan: Plan, a
             boundaries.around(writing.Writer, "append")
             boundaries.around(acting, "place")
             boundaries.around(acting, "fix_accounts")
+            boundaries.around(acting, "forget_accounts")
             boundaries.around(case_executors, "put")
             _work(desk, home, document, plan)
             os.write(tell, str(boundaries.passed).encode())

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from typing import TYPE_CHECKING, Any
 
 from spiritsafe.cases.executors import objections_in
+from spiritsafe.cases.lookups import actions_of
 from spiritsafe.cases.persons import VaultPersons
 from spiritsafe.playbooks.deciding import Said, say
 from spiritsafe.playbooks.journal import Journal
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 MANUAL: dict[str, Any] = {"type": "manual", "command": "Do it."}
 ACT: dict[str, Any] = {"type": "spiritsafe-case-act", "kind": "throttle", "ground": GROUND}
+LOOK: dict[str, Any] = {"type": "spiritsafe-case-look"}
+NOTICE: dict[str, Any] = {"type": "spiritsafe-case-notice", "form": "holder"}
 WHY = "as the evidence says"
 
 
@@ -54,6 +58,18 @@ def gateway(port: int, **more: Any) -> dict[str, Any]:
     """An agent that is an API on this machine; OASIS' schema asks for a dot somewhere."""
     address = {"url": [f"https://localhost:{port}/gateway.api"]}
     return {GATEWAY: {"type": "http-api", "name": "gateway", "address": address, **more}}
+
+
+def outbox(desk: Any, kind: str) -> list[dict[str, Any]]:
+    """What the outbox holds of a kind: `order` or `notice`."""
+    folder = desk.office.home / "outbox"
+    return [json.loads(path.read_bytes()) for path in sorted(folder.glob(f"{kind}-*.json"))]
+
+
+def touched(desk: Any, number: int = 1, outcome: str = "done") -> set[str]:
+    """The accounts of a case of which something stands at an outcome."""
+    with desk.book.reading() as tables:
+        return {one.account_id for one in actions_of(tables, number, outcomes=(outcome,))}
 
 
 class RunDesk:

@@ -167,6 +167,18 @@ def test_a_case_that_is_dismissed_while_the_order_is_under_way_is_undone(runs, g
         assert {one.outcome for one in actions_of(tables, 1)} == {"undo_ordered"}
 
 
+def test_what_a_gateway_answers_to_an_order_cannot_make_it_fail(runs, gate):
+    """It was carried out: what it says beside that is not asked for, even where the step has out_args."""
+    desk = runs.desk
+    desk.confirmed(Found(accounts("acct", 4)))
+    gate.answers = [(200, b"<html>done</html>")]
+    body = step(ACT, agent=GATEWAY, out_args=["__limit__"])
+    run = runs.start(line(body, variables={"__limit__": {"type": "integer"}}, agents=gateway(gate.port)), 1)
+    assert runs.say(run, desk.ada).status == "succeeded"
+    with desk.book.reading() as tables:
+        assert {one.outcome for one in actions_of(tables, 1)} == {"done"}
+
+
 def test_an_order_that_was_refused_stays_refused(runs, gate, monkeypatch):
     """Also where the process was gone before it could say so."""
     desk = runs.desk
@@ -180,6 +192,7 @@ def test_an_order_that_was_refused_stays_refused(runs, gate, monkeypatch):
     run = runs.go_on(run)
     assert run.status == "failed"
     assert len(gate.requests) == 1
+    assert not list((desk.office.home / "runs").glob("order-*"))
     with desk.book.reading() as tables:
         assert {one.outcome for one in actions_of(tables, 1)} == {"failed"}
 

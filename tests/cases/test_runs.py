@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 import pytest
 
 from spiritsafe.cases.actions import act, report_passed, report_undone
@@ -18,27 +15,15 @@ from spiritsafe.playbooks.orders import CommandError, Reach, RefusedCallError
 from spiritsafe.playbooks.runs import RunUnknownError
 from spiritsafe.playbooks.signatures import PlaybookSignatureError, sign_playbook
 from tests.cases.desk import Found, accounts
-from tests.cases.runs import ACT, MANUAL, WHY, RunDesk, line, step
+from tests.cases.runs import ACT, LOOK, MANUAL, NOTICE, WHY, RunDesk, line, outbox, step, touched
 from tests.playbooks.made import NOW, written
 
 TEN = Found(accounts("acct", 10), verified={"acct-000": "org-a", "acct-001": "org-a"})
-LOOK = {"type": "spiritsafe-case-look"}
-NOTICE = {"type": "spiritsafe-case-notice", "form": "holder"}
 
 
 @pytest.fixture
 def runs(desk):
     return RunDesk(desk)
-
-
-def outbox(desk, kind: str) -> list[dict[str, Any]]:
-    folder = desk.office.home / "outbox"
-    return [json.loads(path.read_bytes()) for path in sorted(folder.glob(f"{kind}-*.json"))]
-
-
-def touched(desk, number: int = 1, outcome: str = "done") -> set[str]:
-    with desk.book.reading() as tables:
-        return {one.account_id for one in actions_of(tables, number, outcomes=(outcome,))}
 
 
 def test_an_act_waits_for_two_persons_and_touches_whom_they_let_it(desk, runs):

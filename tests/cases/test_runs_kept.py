@@ -13,34 +13,23 @@ from spiritsafe.evidence.exhibits import Exhibits
 from spiritsafe.playbooks import runner
 from spiritsafe.playbooks.deciding import asked_now, roll_back
 from spiritsafe.playbooks.machine import RunStateError
+from spiritsafe.playbooks.model import PlaybookError
 from spiritsafe.playbooks.orders import RefusedCallError
 from spiritsafe.playbooks.runner import RunBusyFault
 from spiritsafe.playbooks.runs import RunUnknownError
-from spiritsafe.playbooks.shelf import PlaybookUnknownError
-from spiritsafe.playbooks.signatures import PlaybookSignatureError
+from spiritsafe.playbooks.shelf import PlaybookOutdatedError, PlaybookUnknownError, Shelf
+from spiritsafe.playbooks.signatures import PlaybookSignatureError, sign_playbook
 from spiritsafe.playbooks.variables import VariableError
 from tests.cases.desk import Found, accounts
-from tests.cases.runs import ACT, MANUAL, WHY, RunDesk, line, step
-from tests.playbooks.made import step_id, written
+from tests.cases.runs import ACT, MANUAL, WHY, RunDesk, line, outbox, step, touched
+from tests.playbooks.made import NOW, step_id, written
 
 TEN = Found(accounts("acct", 10), verified={"acct-000": "org-a", "acct-001": "org-a"})
-LOOK = {"type": "spiritsafe-case-look"}
-NOTICE = {"type": "spiritsafe-case-notice", "form": "holder"}
 
 
 @pytest.fixture
 def runs(desk):
     return RunDesk(desk)
-
-
-def outbox(desk, kind: str) -> list[dict[str, Any]]:
-    folder = desk.office.home / "outbox"
-    return [json.loads(path.read_bytes()) for path in sorted(folder.glob(f"{kind}-*.json"))]
-
-
-def touched(desk, number: int = 1, outcome: str = "done") -> set[str]:
-    with desk.book.reading() as tables:
-        return {one.account_id for one in actions_of(tables, number, outcomes=(outcome,))}
 
 
 def test_a_step_waits_for_its_time_and_fails_when_it_is_over(desk, runs):
@@ -204,3 +193,37 @@ def test_where_all_are_spared_nobody_is_touched(desk, runs):
     run = runs.start(line(step(ACT)), 1)
     assert "may be touched now" in run.traces[run.waiting[0].instance].detail
     assert not outbox(desk, "order")
+
+
+@pytest.mark.parametrize("more", [
+    {"revoked": True}, {"valid_until": "2026-11-29T00:00:00.000Z"}, {"valid_from": "2027-01-01T00:00:00.000Z"},
+])  # fmt: skip
+def test_a_playbook_that_does_not_hold_is_not_begun(desk, runs, more):
+    """Signed or not: whoever made it took it back, or it is out of its time. Played by another one neither."""
+    desk.confirmed()
+    size = desk.ledger.size
+    other = line(step(MANUAL), **more)
+    with pytest.raises(PlaybookOutdatedError):
+        runs.start(other, 1)
+    folder = desk.office.home / "playbooks"
+    folder.mkdir()
+    (folder / "other.json").write_bytes(sign_playbook(written(other), desk.ada, now=NOW))
+    with pytest.raises(PlaybookOutdatedError):
+        runs.start(line({"type": "playbook-action", "playbook_id": other["id"]}), 1)
+    assert desk.ledger.size == size
+    assert runs.start(line(step(MANUAL), valid_from="2026-01-01T00:00:00.000Z"), 1).status == "running"
+
+
+def test_a_faulty_file_keeps_nobody_from_the_other_playbooks(sqlite_desk):
+    folder = sqlite_desk.office.home / "playbooks"
+    folder.mkdir()
+    (folder / "cut.json").write_bytes(b'{"type": "playbook"')
+    shelf, told = Shelf(sqlite_desk.office.home), []
+    names = {one.name for one in shelf.all(report=lambda path, error: told.append((path.name, error.code)))}
+    assert "throttle" in names
+    assert told == [("cut.json", "playbooks.playbook")]
+    assert shelf.find("throttle").ships
+    with pytest.raises(PlaybookError):
+        shelf.find("cut")
+    with pytest.raises(PlaybookUnknownError):
+        shelf.find("nothing-like-it")

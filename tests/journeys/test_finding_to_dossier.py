@@ -217,6 +217,7 @@ def test_what_is_wrong_is_told_with_its_code_and_nothing_is_filed(desk, findings
     for code, given in refused.items():
         assert code in desk.run(*given, *WHY, "--as", "ada", *desk.passphrase, code=2)
     assert "playbooks.unknown" in desk.run("playbook", "status", "00000000", code=2)
+    assert "--as is for one run" in desk.run("playbook", "resume", "--as", "ada", *desk.passphrase, code=2)
     assert "cases.unknown" in desk.run("dossier", 9, "--out", "d", "--as", "ada", *desk.passphrase, code=2)
     assert "give --out" in desk.run("dossier", 1, "--as", "ada", *desk.passphrase, code=2)
     taken = desk.folder / "taken"

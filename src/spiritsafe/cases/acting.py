@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class ActExecutor(CaseExecutor):
-    """Does something to accounts: the order goes to the agent's API or to the outbox, and `action/1` is filed.
+    """Does something to accounts: the order goes to the receiver's API or to the outbox, and `action/1` is filed.
 
     Accounts of verified customers are left out, unless the playbook's `most` has some. A share below 1 takes the same
     accounts however often it is asked, and a later, larger share all of those too. Who is touched already by this run
@@ -56,6 +56,7 @@ class ActExecutor(CaseExecutor):
         with home.cases.doing() as doing:
             found = find_current(doing.tables, order.case_id)
             if filed := _filed(doing, order):
+                forget_accounts(order, home)
                 return Result("done" if filed == "done" else "failed", "filed before")
             stands = found.state in life.UNDER_ACTION
             if not stands and named is None:

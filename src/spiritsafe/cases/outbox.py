@@ -2,7 +2,7 @@
 
 A home's `outbox` is where other programs learn what was decided; whoever carries a file out removes it. Its name holds
 the idempotency key, so that whoever sees one twice does it once. An order goes to an API instead where the playbook's
-agent is one. Whom an order names is fixed before it goes anywhere (`runs/order-KEY.json`), so that one that is tried
+receiver is one. Whom an order names is fixed before it goes anywhere (`runs/order-KEY.json`), so that one that is tried
 again after a crash names the same accounts.
 Comes from `cases.executors`; goes on to `SPIRITSAFE_HOME/outbox`, or through `playbooks.http_calls` to the network.
 """
@@ -10,6 +10,7 @@ Comes from `cases.executors`; goes on to `SPIRITSAFE_HOME/outbox`, or through `p
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from spiritsafe.files import write_atomically
@@ -52,6 +53,7 @@ def place(order: Order, home: Home, kind: str, accounts: Sequence[str], *, undo:
     }
     if order.receiver.get("type") == "http-api":
         headers = {"Content-Type": "application/json"}
+        order = replace(order, out_args=())  # an order gives no values: what it answers cannot make it fail
         return send(order, home, "POST", "", body=json.dumps(body).encode(), headers=headers, undo=undo)
     name = f"order-{body['key']}.json"
     put(home, name, body)

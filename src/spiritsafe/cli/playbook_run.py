@@ -137,7 +137,7 @@ def list_(session: PlaybookSession, library: bool, limit: int, as_json: bool) ->
     from spiritsafe.events.mapping_text import visible
 
     if library:
-        for one in session.shelf.all():
+        for one in session.shelf.all(report=lambda path, error: guide(f"warning [{error.code}] {path.name}: {error}")):
             where = "ships" if one.ships else "this home"
             what = str(one.playbook.document.get("description", "")).partition("\n")[0]
             if as_json:
@@ -203,11 +203,11 @@ def resume(
     """
     from spiritsafe.playbooks.deciding import resume as resumed
 
+    if name and not (run_id and reason):
+        raise click.UsageError("--as is for one run that was halted: name it, and give a --reason")
     runner = session.runner()
     lines = [runner.journal.find(run_id).run_id] if run_id else runner.journal.unfinished()
-    if run_id and name:
-        if not reason:
-            raise click.UsageError("--as needs a --reason")
+    if name:
         signer = Act(name, person_file, passphrase_file).signer(session)
         session.check_person(signer)
         resumed(session.runner(signer), lines[0], reason=reason, signer=signer)

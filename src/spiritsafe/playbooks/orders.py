@@ -188,8 +188,7 @@ def order_of(playbook: Playbook, work: Work, number: int, *, run_id: str, case_i
 
 
 def receiver_of(document: Mapping[str, Any], step: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Whom a step's commands are for: its target, else its agent; raises `CommandError` where it has several "
-    "targets."""
+    """Whom a step's commands are for: its target, else its agent. Raises `CommandError` for several targets."""
     targets = step.get("targets", ())
     if len(targets) > 1:
         raise CommandError("a step has several targets, which is not run here", hint="make a step for each of them")

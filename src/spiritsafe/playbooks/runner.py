@@ -79,6 +79,8 @@ class Runner:
         ------
         PlaybookSignatureError
             The playbook, or one that it plays, neither ships nor is signed by somebody trusted. Nothing was filed.
+        PlaybookOutdatedError
+            One of them is revoked, or out of its time. Nothing was filed.
         CommandError, RefusedCallError, VariableError
             A command could never be carried out here, or a variable has no value. Nothing was filed.
         """

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from spiritsafe.errors import UsageError
+from spiritsafe.errors import UsageError, VerificationError
+from spiritsafe.playbooks.model import PlaybookError
 from spiritsafe.playbooks.reading import read_playbook
 from spiritsafe.playbooks.signatures import check_signatures
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
     from spiritsafe.playbooks.model import Playbook
@@ -27,6 +28,12 @@ class PlaybookUnknownError(UsageError):
     """No playbook has this name or id."""
 
     code = "playbooks.missing"
+
+
+class PlaybookOutdatedError(VerificationError):
+    """A playbook was revoked by whoever made it, does not hold yet, or does not hold any more."""
+
+    code = "playbooks.outdated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +51,34 @@ class Shelf:
     def __init__(self, home: Path | None) -> None:
         self._folder = None if home is None else home / "playbooks"
 
-    def all(self) -> Iterator[Shelved]:
-        """Every playbook, by name: those that ship first. One with a fault raises `PlaybookError`."""
+    def all(self, *, report: Callable[[Path, PlaybookError], None] = lambda _path, _error: None) -> Iterator[Shelved]:
+        """Every playbook, by name: those that ship first. `report` is told of each file that has a fault."""
         yield from shipped()
         if self._folder is not None and self._folder.is_dir():
             for path in sorted(self._folder.glob("*.json")):
-                yield Shelved(path.stem, read_playbook(path.read_bytes()), ships=False)
+                try:
+                    yield Shelved(path.stem, read_playbook(path.read_bytes()), ships=False)
+                except PlaybookError as error:
+                    report(path, error)
 
     def find(self, text: str, *, version: str = "") -> Shelved:
-        """A playbook by its short name or its CACAO id, of a version or the newest; raises `PlaybookUnknownError`."""
+        """A playbook by its short name or its CACAO id, of a version or the newest.
+
+        Raises
+        ------
+        PlaybookUnknownError
+            There is none.
+        PlaybookError
+            There is none, and the file of that name in the home has a fault.
+        """
+        faulty: dict[str, PlaybookError] = {}
         found = [
             one
-            for one in self.all()
+            for one in self.all(report=lambda path, error: faulty.update({path.stem: error}))
             if text in {one.name, one.playbook.playbook_id} and version in {"", one.playbook.version}
         ]
+        if not found and text in faulty:
+            raise faulty[text]
         if not found:
             of = f" of version {version}" if version else ""
             raise PlaybookUnknownError(
@@ -66,10 +87,31 @@ class Shelf:
         return max(found, key=lambda one: one.playbook.version)
 
     def trusted_as(self, playbook: Playbook, keys: Collection[str], *, now: str) -> str:
-        """By what a playbook may be run, in words; raises `PlaybookSignatureError` where by nothing."""
+        """By what a playbook may be run, in words.
+
+        Raises
+        ------
+        PlaybookOutdatedError
+            It is revoked, or `now` (as CACAO writes times) is not within its time.
+        PlaybookSignatureError
+            It neither ships nor is signed by anybody with one of these keys.
+        """
+        _check_in_time(playbook, now)
         if any(one.playbook.sha256 == playbook.sha256 for one in shipped()):
             return "ships with the program, unchanged"
         return f"signed by {', '.join(one.signee for one in check_signatures(playbook, keys, now=now))}"
+
+
+def _check_in_time(playbook: Playbook, now: str) -> None:
+    document = playbook.document
+    first, last = str(document.get("valid_from", "")), str(document.get("valid_until", "9999"))
+    if document.get("revoked"):
+        what = "was revoked"
+    elif not first <= now < last:
+        what = f"holds from {first or 'ever'} to {last}"
+    else:
+        return
+    raise PlaybookOutdatedError(f"the playbook {playbook.name!r} {what}", hint="ask who made it for one that holds")
 
 
 @functools.cache
