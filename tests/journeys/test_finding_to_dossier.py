@@ -15,6 +15,7 @@ import pytest
 from spiritsafe.playbooks.shelf import shipped
 from tests.cases.screening.made_lists import written
 from tests.evidence.servers import Authority, answering
+from tests.journeys.fixed_keys import KEYS
 from tests.journeys.test_cases import SPIRITSAFE, WHY, Desk
 from tests.playbooks.made import GATEWAY
 from tests.playbooks.receiver import receiver
@@ -33,7 +34,7 @@ def cluster():
 def findings(tmp_path_factory):
     """A scan of the demo's traffic, small."""
     folder = tmp_path_factory.mktemp("demo")
-    environment = os.environ | {"SPIRITSAFE_HOME": str(folder / "scanning")}
+    environment = os.environ | KEYS | {"SPIRITSAFE_HOME": str(folder / "scanning")}
     world = folder / "world"
     tables = [f"--{name}={world / name}.parquet" for name in ("accounts", "attestations")]
     for given in (
