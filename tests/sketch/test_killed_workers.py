@@ -60,9 +60,18 @@ def test_a_killed_worker_is_a_matter_of_the_machine_and_not_a_bug(tmp_path, monk
     assert "--workers" in caught.value.hint
 
 
-def test_no_memory_for_a_worker_is_a_matter_of_the_machine_too(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+        OSError(errno.EBADF, "handle is closed"),
+        ValueError("bad value(s) in fds_to_keep"),  # a descriptor of the broken pool was closed, and given out again
+    ],
+    ids=["no memory", "a closed queue", "a descriptor twice"],
+)
+def test_a_worker_that_cannot_be_started_is_a_matter_of_the_machine_too(tmp_path, monkeypatch, error):
     def start(process):
-        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+        raise error
 
     monkeypatch.setattr(SpawnProcess, "start", start)
     shards, task = two_files(tmp_path)

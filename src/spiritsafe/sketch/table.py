@@ -157,8 +157,9 @@ def _hand_out(pool: ProcessPoolExecutor, number: int, shard: Shard, task: Sketch
     """Give a shard to the pool, which may start a worker for it."""
     try:
         return pool.submit(_sketch_shard, number, shard, task)
-    except OSError as error:
-        # No memory for another worker, or the pool broke while this one was started and its queue is closed.
+    except (OSError, ValueError) as error:
+        # No memory for another worker, or the pool broke while this one was started: the descriptors it is to be given
+        # are closed (OSError), or already another's, so that one stands twice in the list of them (ValueError).
         raise BrokenProcessPool(str(error)) from error
 
 
