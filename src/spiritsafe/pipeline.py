@@ -53,7 +53,7 @@ from spiritsafe.signals.actors import actors_in_words, as_actors
 from spiritsafe.signals.batch import number_accounts
 from spiritsafe.sketch.given import names_in
 from spiritsafe.sketch.intake import check_sketches_file, take_in, write_sketches_file
-from spiritsafe.sketch.model import SketchParameters
+from spiritsafe.sketch.parameters import SketchParameters
 from spiritsafe.sketch.table import SketchTask
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ def find_campaigns(
         )
         tell("write", 0, 1)
         against = held_against(groups, seen.log.signals["account_id"].tolist(), beside.known)
-        judged = (run, groups, seen.facts, seen.log, seen.signals)
+        judged = (run, groups, seen.facts, seen.log, seen.signals, seen.least)
         found = Findings(*judged, beside.known, against, appeal_to=settings.appeal_to)
         # Half of writing is Python, which one core does; the other half the engine's, in other files.
         events = aside.submit(_write_events, work, left, evidence, engine, folder)

@@ -77,3 +77,15 @@ def test_help_loads_little_beside_click():
     script = "from spiritsafe.cli.main import main\ntry: main(['--help'])\nexcept SystemExit: pass"
     help_, click = (set(fresh_python(code + ask).splitlines()[-1].split()) for code in (script, "import click"))
     assert len(help_ - click) <= 30, sorted(help_ - click)
+
+
+def test_the_guard_loads_no_analytical_library():
+    script = (
+        "from tests.guard.guards import guard_of, request\n"
+        "import tempfile, pathlib\n"
+        "guard_of(pathlib.Path(tempfile.mkdtemp())).decide(request('core', template=True))"
+    )
+    allowed = {"numpy"}
+    refused = (*HEAVY, "stix2", "dbos", "sqlalchemy", "redis", "grpc", "litestar")
+    out = fresh_python(f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n{script}\nprint('\\n' + ' '.join(sys.modules))")
+    assert {name.split(".")[0] for name in out.splitlines()[-1].split()} & {*refused} <= allowed

@@ -15,6 +15,7 @@ from spiritsafe.engine import open_engine
 from spiritsafe.signals import TACTICS, OnlineTactics, Repeats, Setting, Tactic, account_signals, text_tactics
 from spiritsafe.sketch import SketchParameters, TextSketcher, TextTactic
 from spiritsafe.sketch.model import sketches_schema
+from spiritsafe.sketch.single import PromptSketcher
 from tests.signals.test_account_signals import EXAMPLES, Options
 
 PROMPTS = (
@@ -58,13 +59,17 @@ def sketched(rows: list[dict[str, object]]) -> pa.Table:
     return pa.Table.from_pylist(made, schema=sketches_schema(text_tactics()).arrow())
 
 
-def test_a_log_seen_request_by_request_gives_the_batchs_counts():
+@pytest.mark.parametrize("sketches", [False, True], ids=["from texts", "from sketches"])
+def test_a_log_seen_request_by_request_gives_the_batchs_counts(sketches):
     rows = log(600)
     online = OnlineTactics(TACTICS)
+    assert online.texts == tuple(tactic.text for tactic in TACTICS)
+    sketcher = PromptSketcher(SketchParameters(key=b"k" * 32, key_id="k", tactics=online.texts))
     itself: Counter[tuple[str, str]] = Counter()
     repeating: Counter[tuple[str, str]] = Counter()
     for row in rows:
-        shown = online.observe(row)
+        given = row if not sketches or row["prompt"] is None else {**row, "prompt": None}
+        shown = online.observe(given, sketcher.sketch(str(row["prompt"])) if given is not row else None)
         itself.update((str(row["account_id"]), name) for name in shown.itself)
         repeating.update((str(row["account_id"]), name) for name in shown.repeating)
     with open_engine("duckdb", Options()) as engine:

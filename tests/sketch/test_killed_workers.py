@@ -13,7 +13,7 @@ import pytest
 
 from spiritsafe.events.model import Shard
 from spiritsafe.events.sources import ReadOptions, open_source
-from spiritsafe.sketch.model import SketchParameters
+from spiritsafe.sketch.parameters import SketchParameters
 from spiritsafe.sketch.table import SketchTask, WorkerKilledError, write_sketches
 from tests.journeys.small_log import rows, write
 

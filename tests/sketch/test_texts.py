@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from spiritsafe.sketch import SketchParameters, TextSketcher, TextTactic
 from spiritsafe.sketch.folding import words
+from spiritsafe.sketch.hashing import WordHashes
 from spiritsafe.sketch.phrases import candidates, multipliers, phrase_hashes
-from spiritsafe.sketch.words import WordHashes
 
 KEY = bytes(range(32))
 TEMPLATE = "You are a careful grader. Score the answer below from 1 to 10 against the rubric and explain every point."

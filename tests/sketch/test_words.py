@@ -8,8 +8,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from spiritsafe.sketch.folding import _SEPARATORS, _UNSPACED, WORDS_LIMIT, _spaced, words
+from spiritsafe.sketch.hashing import WordHashes
 from spiritsafe.sketch.phrases import phrase_hashes
-from spiritsafe.sketch.words import WordHashes
+from spiritsafe.sketch.words import hashes_of_texts
 
 KEY = bytes(range(32))
 TEXT = st.text(max_size=80) | st.text(alphabet="aAΣσςİßé\u0301\u0308 \u00a0ﬁ½数学。\u1112\u1161\n-_9", max_size=40)
@@ -33,7 +34,7 @@ def test_no_rule_looks_across_a_space(text):
 @example(["", " ", "  a  b ", "é " * 5])
 def test_a_batch_has_the_words_of_each_of_its_texts(texts):
     hashes = WordHashes(KEY)
-    found, offsets = hashes.of_texts(texts)
+    found, offsets = hashes_of_texts(texts, hashes)
     assert np.diff(offsets).tolist() == [len(words(text)) for text in texts]
     assert found.tolist() == [hashes[word] for text in texts for word in words(text)]
 
@@ -43,14 +44,14 @@ def test_a_batch_has_the_words_of_each_of_its_texts(texts):
 def test_words_behind_the_limit_are_not_read(count, begin):
     text = begin + " ".join(f"w{number}" for number in range(count)) + " end"
     hashes = WordHashes(KEY)
-    found, offsets = hashes.of_texts(["one two", text, "three"])
+    found, offsets = hashes_of_texts(["one two", text, "three"], hashes)
     assert found.tolist() == [hashes[word] for one in ("one two", text, "three") for word in words(one)]
     assert np.diff(offsets).tolist() == [2, min(count + 1, WORDS_LIMIT), 1]
 
 
 def test_a_gigantic_word_is_cut_and_not_remembered():
     hashes = WordHashes(KEY)
-    found, _ = hashes.of_texts(["x" * 1_000_000, "x" * 64])
+    found, _ = hashes_of_texts(["x" * 1_000_000, "x" * 64], hashes)
     assert found[0] == found[1]
     assert set(hashes) == {b"x" * 64}
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from spiritsafe.campaigns.conduct import Scene, Watched
-    from spiritsafe.campaigns.facts import GroupFacts
+    from spiritsafe.campaigns.facts import GroupFacts, SharedValue
     from spiritsafe.campaigns.model import Significance
 
     Bools = NDArray[np.bool_]
@@ -70,16 +70,19 @@ SOURCE_INSTANCES: Final = 4
 wrongly drawn in, in six development worlds, eleven had sent three at most."""
 
 
+def template_of(facts: GroupFacts) -> list[SharedValue]:
+    """The phrases and system prompts of a group's template."""
+    wanted = CORE_SHARE * len(facts.accounts)
+    core = [value for value in facts.shared if value.kind == EvidenceKind.CONTENT and len(value.members) >= wanted]
+    return [value for value in core[:CORE_PHRASES] if value.thing in {"phrase", "system_prompt_hash"}]
+
+
 def templates(facts: Sequence[GroupFacts]) -> pa.Table:
     """The phrases of each group's template: `number` (of the group), `phrase`; and its system prompts, as
     `system_prompt_hash`. One of the two is null in every row."""
     rows: list[tuple[int, int | None, int | None]] = []
     for number, one in enumerate(facts):
-        wanted = CORE_SHARE * len(one.accounts)
-        core = [value for value in one.shared if value.kind == EvidenceKind.CONTENT and len(value.members) >= wanted]
-        for value in core[:CORE_PHRASES]:
-            if value.thing not in {"phrase", "system_prompt_hash"}:
-                continue
+        for value in template_of(one):
             is_phrase = value.thing == "phrase"
             rows.append((number, int(value.label) if is_phrase else None, None if is_phrase else int(value.label)))
     names = ("number", "phrase", "system_prompt_hash")

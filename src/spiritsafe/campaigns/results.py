@@ -16,12 +16,21 @@ from spiritsafe.campaigns.model import Verdict
 from spiritsafe.campaigns.ocsf import findings, to_jsonl
 from spiritsafe.campaigns.partners import ties_of
 from spiritsafe.campaigns.report import render_report
-from spiritsafe.campaigns.tables import accounts_table, groups_table, links_table, members_table
+from spiritsafe.campaigns.tables import (
+    accounts_table,
+    fingerprints_table,
+    groups_table,
+    links_table,
+    members_table,
+)
 from spiritsafe.files import write_parquet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from spiritsafe.campaigns.facts import GroupFacts, Log
     from spiritsafe.campaigns.known import Known
@@ -31,13 +40,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """All that a scan found, ready to be written."""
+    """All that a scan found, ready to be written. `least`: the phrases that make an instance of a group's template."""
 
     run: Run
     groups: Sequence[Group]
     facts: Sequence[GroupFacts]
     log: Log
     signals: pa.Table
+    least: NDArray[np.int64]
     known: dict[str, str]
     against: Known | None = None
     appeal_to: str = ""
@@ -57,6 +67,8 @@ def write_results(found: Findings, folder: Path) -> None:
     (folder / "campaigns.json").write_bytes(pretty(encoder.encode(campaigns), indent=2))
     write_parquet(members_table(found.groups, found.facts, found.log), folder / "members.parquet", "members/1.1")
     write_parquet(links_table(found.groups, found.facts, found.log), folder / "links.parquet", "links/1.0")
+    known_by = fingerprints_table(found.groups, found.facts, found.least)
+    write_parquet(known_by, folder / "fingerprints.parquet", "fingerprints/1.0")
     write_parquet(groups_table(found.groups), folder / "groups.parquet", "groups/1.0")
     write_parquet(
         accounts_table(found.signals, found.groups, found.known),

@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pyarrow as pa
 
+from spiritsafe.campaigns.extension import template_of
 from spiritsafe.campaigns.model import EvidenceKind, Verdict
 from spiritsafe.events.model import UTC_US
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
     from spiritsafe.campaigns.facts import GroupFacts, Log
     from spiritsafe.campaigns.model import Group
@@ -55,6 +58,19 @@ GROUPS: Final = pa.schema(
         ("coordination", pa.string()),
         ("extraction", pa.string()),
         ("concealment", pa.string()),
+    ]
+)
+FINGERPRINTS: Final = pa.schema(
+    [
+        ("campaign_id", pa.string()),
+        ("kind", pa.string()),
+        ("thing", pa.string()),
+        ("value", pa.string()),
+        ("bits", pa.float64()),
+        ("members", pa.int64()),
+        ("holders", pa.int64()),
+        ("observed", pa.int64()),
+        ("template_least", pa.int64()),
     ]
 )
 LINKED_VALUES_LIMIT: Final = 2_000
@@ -113,6 +129,34 @@ def links_table(groups: Sequence[Group], facts: Sequence[GroupFacts], log: Log) 
         if known.shared
     ]
     return pa.concat_tables(pieces).combine_chunks() if pieces else LINKS.empty_table()
+
+
+def fingerprints_table(groups: Sequence[Group], facts: Sequence[GroupFacts], least: NDArray[np.int64]) -> pa.Table:
+    """`fingerprints.parquet`: by what each campaign is known, and how many others have it. Campaigns only.
+
+    `template_least` is null but for the phrases of the campaign's template: a prompt that holds so many of them is an
+    instance of it. Shape of `least`: (groups,).
+    """
+    rows: list[dict[str, Any]] = []
+    for number, (group, known) in enumerate(zip(groups, facts, strict=True)):
+        if group.verdict is not Verdict.CAMPAIGN:
+            continue
+        phrases = {one.label for one in template_of(known) if one.thing == "phrase"}
+        rows += [
+            {
+                "campaign_id": group.campaign_id,
+                "kind": one.kind,
+                "thing": one.thing,
+                "value": one.label,
+                "bits": one.bits,
+                "members": len(one.members),
+                "holders": one.holders,
+                "observed": one.observed,
+                "template_least": int(least[number]) if one.thing == "phrase" and one.label in phrases else None,
+            }
+            for one in known.shared[:LINKED_VALUES_LIMIT]
+        ]
+    return pa.Table.from_pylist(rows, schema=FINGERPRINTS)
 
 
 def _links_of(campaign_id: str, known: GroupFacts, log: Log, ids: pa.Array) -> pa.Table:

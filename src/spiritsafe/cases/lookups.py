@@ -53,6 +53,17 @@ def find_case(tables: Connection, text: str) -> CaseSummary:
     return _summary(found[0])
 
 
+def case_of_campaign(tables: Connection, campaign_id: str) -> CaseSummary | None:
+    """The case under which a scan's campaign was filed, or that it goes on in; None where it was not."""
+    numbers = sa.select(FINDINGS.c.number).where(FINDINGS.c.campaign_id == campaign_id)
+    rows = tables.execute(sa.select(CASES).where(CASES.c.number.in_(numbers)).order_by(CASES.c.number)).mappings().all()
+    found = [_summary(row) for row in rows]
+    for one in found:
+        if one.joined_to:
+            return find_case(tables, str(one.joined_to))
+    return found[-1] if found else None
+
+
 def find_current(tables: Connection, text: str) -> CaseSummary:
     """A case as `find_case` finds it; raises `MoveError` where it was joined to another and goes on there."""
     found = find_case(tables, text)

@@ -34,6 +34,7 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "identity": ("spiritsafe.cli.identity:identity", "Keys, pseudonyms, and the two-person way back."),
     "evidence": ("spiritsafe.cli.evidence:evidence", "The ledger: file, prove, verify, publish; hold and erase."),
     "case": ("spiritsafe.cli.case:case", "Cases: review a finding, decide, act, notify, hear appeals."),
+    "guard": ("spiritsafe.cli.guard:guard", "Decide on requests while a campaign runs: policy, replay, shadow mode."),
     "playbook": ("spiritsafe.cli.playbook:playbook", "CACAO playbooks: rehearse, run, approve, take back, sign."),
     "dossier": (
         "spiritsafe.cli.dossier:dossier",

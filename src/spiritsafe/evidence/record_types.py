@@ -188,6 +188,32 @@ TYPES: Final[dict[str, RecordType]] = {
             ),
         ),
         RecordType(
+            "roster",
+            1,
+            "What the guards are told of accounts and campaigns was published.",
+            (
+                *_BY,
+                _open("roster", "its id, which decisions name"),
+                _open("sha256", "digest of its bytes"),
+                _open("accounts", "how many it knows"),
+                _open("campaigns", "how many it has"),
+                _open("confirmed", "how many of these a person confirmed"),
+                _open("run_sha256", "digests of the scans' `run.json`, sorted"),
+            ),
+        ),
+        RecordType(
+            "guard_policy",
+            1,
+            "A person put a policy of the guard in force.",
+            (
+                *_BY,
+                _open("policy", "its name and version, which decisions name"),
+                _open("mode", "shadow or enforce"),
+                _open("sha256", "digest of its bytes, kept as an exhibit"),
+                _REASON,
+            ),
+        ),
+        RecordType(
             "playbook_run",
             1,
             "A playbook was started, halted, resumed, rolled back, or came to its end.",

@@ -26,7 +26,7 @@ from spiritsafe.proving.grammar import mix
 from spiritsafe.proving.model import RecipeError
 from spiritsafe.proving.templates import word
 from spiritsafe.sketch.folding import words
-from spiritsafe.sketch.model import SketchParameters
+from spiritsafe.sketch.parameters import SketchParameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from spiritsafe.engine import epoch_s
 from spiritsafe.signals.tactics import FAILED_STATUS, TACTIC_THRESHOLD
-from spiritsafe.sketch.model import tactic_column
+from spiritsafe.sketch.parameters import tactic_column
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

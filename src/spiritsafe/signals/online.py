@@ -17,12 +17,15 @@ from spiritsafe.sketch.folding import WORD_LIMIT_BYTES, words
 from spiritsafe.sketch.patterns import PatternSet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from spiritsafe.signals.tactics import Setting, TacticPlugin
+    from spiritsafe.sketch.patterns import TextTactic
+    from spiritsafe.sketch.single import PromptSketch
 
 REMEMBERED: Final = 500_000
 """Prompts of accounts that are remembered: some 210 MB (`benchmarks/detection/tactics.md`)."""
+_NONE: Final[frozenset[str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,10 @@ class OnlineTactics:
     def __init__(self, tactics: Iterable[TacticPlugin] | None = None, *, remembered: int = REMEMBERED) -> None:
         self._tactics = tuple(installed_tactics() if tactics is None else tactics)
         self._patterns = PatternSet([tactic.text for tactic in self._tactics])
+        self._names = [tactic.text.name for tactic in self._tactics]
+        self._settings = [(tactic.text.name, setting) for tactic in self._tactics for setting in tactic.settings]
         self._repeating = [tactic for tactic in self._tactics if tactic.repeats is not None]
+        self._free = min((tactic.repeats.free for tactic in self._repeating if tactic.repeats), default=0)
         self._remembered = remembered
         self._asked: OrderedDict[bytes, tuple[int, frozenset[str]]] = OrderedDict()
 
@@ -67,35 +73,46 @@ class OnlineTactics:
         found = self._patterns.scores(prompt) or ()
         return {tactic.text.name: score for tactic, score in zip(self._tactics, found, strict=False) if score > 0}
 
-    def observe(self, request: Mapping[str, Any]) -> Shown:
+    @property
+    def texts(self) -> tuple[TextTactic, ...]:
+        """What is looked for in prompts, in the order of a sketch's scores."""
+        return tuple(tactic.text for tactic in self._tactics)
+
+    def observe(self, request: Mapping[str, Any], sketch: PromptSketch | None = None) -> Shown:
         """Which tactics this request shows, what its account asked before considered.
 
         Parameters
         ----------
         request
             Columns of the `requests` table by name; what is missing is not known.
+        sketch
+            Of its prompt, by a sketcher of `texts`; the prompt itself is then not read. Give it always or never: a
+            prompt that was seen with it is not known again without.
         """
         prompt, status = request.get("prompt"), request.get("status")
-        scores = {} if prompt is None else self.scores(prompt)
-        itself = frozenset(
-            tactic.text.name
-            for tactic in self._tactics
-            if scores.get(tactic.text.name, 0.0) >= TACTIC_THRESHOLD
-            or any(_holds(setting, request) for setting in tactic.settings)
-        )
-        repeating: frozenset[str] = frozenset()
-        if prompt is not None and self._repeating and (status is None or status < FAILED_STATUS):
-            repeating = self._repeated(str(request["account_id"]), prompt, request.get("model"))
-        return Shown(itself, repeating)
+        scores: Sequence[float] = ()
+        if sketch is not None:
+            scores = sketch.scores
+        elif prompt is not None:
+            scores = self._patterns.scores(prompt) or ()
+        itself = {name for name, score in zip(self._names, scores, strict=False) if score >= TACTIC_THRESHOLD}
+        itself.update(name for name, setting in self._settings if _holds(setting, request))
+        repeating = _NONE
+        asks = prompt is not None or sketch is not None
+        if asks and self._repeating and (status is None or status < FAILED_STATUS):
+            said = _said(prompt or "") if sketch is None else sketch.prompt_hash.to_bytes(8, "little", signed=True)
+            repeating = self._repeated(_fingerprint(str(request["account_id"]), said), request.get("model"))
+        return Shown(frozenset(itself), repeating)
 
-    def _repeated(self, account_id: str, prompt: str, model: str | None) -> frozenset[str]:
-        key = _fingerprint(account_id, prompt)
+    def _repeated(self, key: bytes, model: str | None) -> frozenset[str]:
         asked, models = self._asked.pop(key, (0, frozenset()))
         now_asked = asked + 1
         now_models = models if model is None else models | {model}
         self._asked[key] = (now_asked, now_models)
         if len(self._asked) > self._remembered:
             self._asked.popitem(last=False)
+        if now_asked <= self._free and len(now_models) <= self._free:
+            return _NONE
         return frozenset(
             tactic.text.name
             for tactic in self._repeating
@@ -111,8 +128,12 @@ def _holds(setting: Setting, request: Mapping[str, Any]) -> bool:
     return bool(value) if setting.least is None else value >= setting.least
 
 
-def _fingerprint(account_id: str, prompt: str) -> bytes:
-    """One for each account and normalised prompt. Held in memory only, and of no use to anybody who reads it."""
-    said = b" ".join(word[:WORD_LIMIT_BYTES] for word in words(prompt))
+def _said(prompt: str) -> bytes:
+    """A prompt, normalised."""
+    return b" ".join(word[:WORD_LIMIT_BYTES] for word in words(prompt))
+
+
+def _fingerprint(account_id: str, said: bytes) -> bytes:
+    """One for each account and what it said. Held in memory only, and of no use to anybody who reads it."""
     salt = hashlib.blake2b(account_id.encode("utf-8", "surrogatepass"), digest_size=16).digest()
     return hashlib.blake2b(said, digest_size=16, salt=salt).digest()

@@ -11,13 +11,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from spiritsafe.sketch.model import SketchParameters, sketches_schema
+    from spiritsafe.sketch.model import sketches_schema
+    from spiritsafe.sketch.parameters import SketchParameters
     from spiritsafe.sketch.patterns import TextTactic
     from spiritsafe.sketch.table import SketchReport, write_sketches
     from spiritsafe.sketch.texts import TextSketcher
 
 _HOMES = {
-    "SketchParameters": "model",
+    "SketchParameters": "parameters",
     "TextTactic": "patterns",
     "sketches_schema": "model",
     "TextSketcher": "texts",

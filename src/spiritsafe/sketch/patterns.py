@@ -54,7 +54,10 @@ class PatternSet:
 
     def scores(self, text: str) -> list[float] | None:
         """One score a tactic, in their order; None where no pattern is in the text."""
-        found = self._set.Match(text) if self._owner else None
+        try:
+            found = self._set.Match(text) if self._owner else None
+        except UnicodeEncodeError:  # half a character, as JSON may escape it
+            found = self._set.Match(text.encode("utf-8", "replace"))
         if not found:
             return None
         left = [1.0] * self._tactics

@@ -17,7 +17,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from spiritsafe.sketch.model import SketchParameters
+    from spiritsafe.sketch.parameters import SketchParameters
 
     Words = NDArray[np.uint64]
     Offsets = NDArray[np.int64]
@@ -64,7 +64,7 @@ def phrase_hashes(words: Words, offsets: Offsets, weights: Words) -> tuple[Words
         whole[offsets[1:][counts >= size] - place] = False
         whole[begin[short & (counts > place)] + place] = False
     runs = np.where(counts >= size, counts - size + 1, np.minimum(counts, 1))
-    return _mix(hashes[whole]), np.concatenate([[0], np.cumsum(runs)])
+    return mixed(hashes[whole]), np.concatenate([[0], np.cumsum(runs)])
 
 
 def _short_hashes(words: Words, begin: Offsets, counts: Offsets, weights: Words) -> Words:
@@ -76,13 +76,21 @@ def _short_hashes(words: Words, begin: Offsets, counts: Offsets, weights: Words)
     return hashes
 
 
-def _mix(values: Words) -> Words:
+def mixed(values: Words) -> Words:
     """Finalise in place: every bit depends on every bit (the finaliser of SplitMix64, Steele et al. 2014)."""
     values ^= values >> np.uint64(30)
     values *= np.uint64(0xBF58476D1CE4E5B9)
     values ^= values >> np.uint64(27)
     values *= np.uint64(0x94D049BB133111EB)
     values ^= values >> np.uint64(31)
+    return values
+
+
+def with_places(words: Words, places: Words, weights: Words) -> Words:
+    """Each word's hash mixed with its place in the text: their sum is the hash of a text. Shape (words,)."""
+    values: Words = (words ^ (places * np.uint64(0x9E3779B97F4A7C15))) * weights[0]
+    values ^= values >> np.uint64(29)
+    values *= weights[1]
     return values
 
 

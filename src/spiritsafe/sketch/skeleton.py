@@ -68,6 +68,11 @@ def _label(line: str) -> str:
     return "p"
 
 
+def skeleton_key(key: bytes) -> bytes:
+    """The key of layouts, from the sketch key."""
+    return hashlib.blake2b(key, digest_size=32, person=b"spiritsafe-skkey").digest()
+
+
 def skeleton_hash(text: str, key: bytes) -> int | None:
     """`layout` as a keyed signed 64-bit hash; None for a plain text."""
     shape = layout(text)

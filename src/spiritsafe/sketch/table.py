@@ -28,7 +28,8 @@ from spiritsafe.events.beside import quarantine_table
 from spiritsafe.events.model import REQUESTS, Rejected, Shard
 from spiritsafe.events.sources import ReadOptions, read_shard
 from spiritsafe.files import tagged
-from spiritsafe.sketch.model import SketchParameters, sketches_schema
+from spiritsafe.sketch.model import sketches_schema
+from spiritsafe.sketch.parameters import SketchParameters
 from spiritsafe.sketch.texts import TextSketcher
 
 if TYPE_CHECKING:

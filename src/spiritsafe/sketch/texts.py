@@ -6,7 +6,6 @@ the request path sees. Equal texts within a batch are computed once.
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,18 +14,19 @@ import numpy as np
 import pyarrow as pa
 from rensa import RMinHash
 
-from spiritsafe.sketch.model import tactic_column
+from spiritsafe.sketch.hashing import WordHashes
+from spiritsafe.sketch.parameters import tactic_column
 from spiritsafe.sketch.patterns import PatternSet
-from spiritsafe.sketch.phrases import candidates, multipliers, phrase_hashes
-from spiritsafe.sketch.skeleton import skeleton_hash
-from spiritsafe.sketch.words import WordHashes
+from spiritsafe.sketch.phrases import candidates, multipliers, phrase_hashes, with_places
+from spiritsafe.sketch.skeleton import skeleton_hash, skeleton_key
+from spiritsafe.sketch.words import hashes_of_texts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from spiritsafe.sketch.model import SketchParameters
+    from spiritsafe.sketch.parameters import SketchParameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class TextSketcher:
         self._parameters = parameters
         self._words = WordHashes(parameters.key)
         self._multipliers = multipliers(parameters)
-        self._skeleton_key = hashlib.blake2b(parameters.key, digest_size=32, person=b"spiritsafe-skkey").digest()
+        self._skeleton_key = skeleton_key(parameters.key)
         self._patterns = PatternSet(parameters.tactics)
         self._scores = [tactic_column(tactic.name) for tactic in parameters.tactics]
 
@@ -64,7 +64,7 @@ class TextSketcher:
         Columns `skeleton`, `minhash`, `phrases`, `prompt_hash`, `prompt_chars` and one score a tactic, each of
         length n.
         """
-        hashes, offsets = self._words.of_texts(texts)
+        hashes, offsets = hashes_of_texts(texts, self._words)
         runs, run_offsets = phrase_hashes(hashes, offsets, self._multipliers)
         kept, kept_offsets = candidates(
             runs,
@@ -91,16 +91,14 @@ class TextSketcher:
 
     def whole_hashes(self, texts: Sequence[str]) -> pa.Array:
         """One hash a text, equal for texts that are equal when normalised. For system prompts."""
-        return pa.array(self._whole(*self._words.of_texts(texts)).view(np.int64))
+        return pa.array(self._whole(*hashes_of_texts(texts, self._words)).view(np.int64))
 
     def _whole(self, hashes: NDArray[np.uint64], offsets: NDArray[np.int64]) -> NDArray[np.uint64]:
         """Hash of each text's word sequence: a sum over words, each mixed with its place."""
         counts = np.diff(offsets)
         place = np.arange(len(hashes), dtype=np.uint64) - np.repeat(offsets[:-1], counts).astype(np.uint64)
-        mixed = (hashes ^ (place * np.uint64(0x9E3779B97F4A7C15))) * self._multipliers[0]
-        mixed ^= mixed >> np.uint64(29)
-        mixed *= self._multipliers[1]
-        totals = np.concatenate([np.zeros(1, dtype=np.uint64), np.cumsum(mixed, dtype=np.uint64)])
+        mixed_in = with_places(hashes, place, self._multipliers)
+        totals = np.concatenate([np.zeros(1, dtype=np.uint64), np.cumsum(mixed_in, dtype=np.uint64)])
         whole: NDArray[np.uint64] = totals[offsets[1:]] - totals[offsets[:-1]]
         return whole
 
