@@ -1,6 +1,7 @@
 """Guards for tests: small rosters, short policies, requests that show what they are to show."""
 
 from pathlib import Path
+from typing import Any
 
 from spiritsafe.guard import Guard, Request
 from spiritsafe.guard.policy import parse_policy
@@ -75,8 +76,10 @@ def guard_of(folder: Path, made=None, given=None) -> Guard:
     return Guard(roster, policy() if given is None else given, names=NAMES, parameters=PARAMETERS)
 
 
-def request(account: str = "core", *, template: bool = False, address: bool = False, after_s: float = 0, **more):
-    given = {
+def request(
+    account: str = "core", *, template: bool = False, address: bool = False, after_s: float = 0, **more: Any
+) -> Request:
+    given: dict[str, Any] = {
         "account_id": account,
         "time_us": NOW_US + round(after_s * 1_000_000),
         "prompt": f"{TEMPLATE} {ITEM}" if template else OTHER,

@@ -1,6 +1,7 @@
 """Whom the guard answers how: campaigns as one, and nobody on one kind of evidence."""
 
 import threading
+from typing import Any
 
 import pytest
 
@@ -68,7 +69,7 @@ def test_a_newcomer_is_known_at_once_and_acted_on_by_two_kinds_of_evidence_only(
 @pytest.mark.parametrize("who", ["old", "verified", "its organisation verified", "aged"])
 def test_an_established_account_that_no_list_names_is_observed_at_most(tmp_path, who):
     guard = guard_of(tmp_path, given=policy(RULES.replace('"newcomer"', '"anyone"')))
-    facts = {
+    facts: dict[str, Any] = {
         "verified": {"verified": True},
         "its organisation verified": {"organization_verified": True, "organization_id": "o"},
         "aged": {"account_created_us": (NOW_S - 181 * DAY_S) * 1_000_000},
@@ -208,7 +209,7 @@ def test_a_rule_may_be_for_some_models_plans_and_tactics(tmp_path):
     tactics = ["logprob_harvesting"]
     """
     guard = guard_of(tmp_path, given=policy(rules))
-    fits = {"model": "big-3", "plan": "free", "logprobs": True}
+    fits: dict[str, Any] = {"model": "big-3", "plan": "free", "logprobs": True}
     assert guard.decide(request("core", **fits)).acted == Answer.CHALLENGE
     for other in ({"model": "small"}, {"plan": "pro"}, {"logprobs": None}, {"model": None}):
         assert guard.decide(request("core", **{**fits, **other})).acted == Answer.ALLOW
@@ -249,10 +250,12 @@ def test_a_system_prompt_and_a_beginning_are_marks(tmp_path):
     values = tuple((f"{n}_hash", str(SKETCHER.whole_hash(text)), 0, Kind.CONTENT) for n, text in said.items())
     guard = guard_of(tmp_path, told(templates=(), values=values))
     for name, text in said.items():
+        said_so: dict[str, Any] = {name: text.upper()}
+        other: dict[str, Any] = {name: text + " No."}
         for _ in range(2):
-            found = guard.decide(request("x", **{name: text.upper()}))
+            found = guard.decide(request("x", **said_so))
             assert (found.acted, len(found.reasons)) == (Answer.OBSERVE, 1)
-        assert guard.decide(request("x", **{name: text + " No."})).acted == Answer.ALLOW
+        assert guard.decide(request("x", **other)).acted == Answer.ALLOW
 
 
 def test_a_roster_of_other_keys_is_refused_and_the_old_one_stays(guard, tmp_path):
@@ -279,7 +282,8 @@ def test_a_roster_that_is_damaged_inside_is_an_error_and_no_verdict(tmp_path):
     path.write_bytes(whole + hashlib.sha256(whole).digest())
     from spiritsafe.roster import Roster
 
-    guard = guard_of(tmp_path / "other") if (tmp_path / "other").mkdir() is None else None
+    (tmp_path / "other").mkdir()
+    guard = guard_of(tmp_path / "other")
     guard.swap(roster=Roster(path))
     with pytest.raises(RosterError, match="damaged"):
         guard.decide(request("core"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections import Counter
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,9 +23,9 @@ from tests.roster.rosters import NOW_S
 START = datetime.datetime.fromtimestamp(NOW_S, datetime.UTC)
 
 
-def rows() -> list[dict[str, object]]:
+def rows() -> list[dict[str, Any]]:
     """Requests of strangers and newcomers, out of order; some show marks, some repeat themselves, some have no text."""
-    made = []
+    made: list[dict[str, Any]] = []
     for at in range(240):
         shows, place = at % 4 == 0, at % 6 < 3
         made.append(
@@ -44,7 +45,7 @@ def rows() -> list[dict[str, object]]:
     return made
 
 
-ACCOUNTS = [
+ACCOUNTS: list[dict[str, Any]] = [
     {
         "account_id": f"a{at}",
         "created_at": START - datetime.timedelta(days=at * 40),
