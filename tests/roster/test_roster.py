@@ -191,3 +191,12 @@ def test_a_reader_keeps_the_old_roster_while_a_new_one_is_put_in_its_place(tmp_p
     write_roster(contents(), Path(path))
     assert before.standing(hashed("ann")).campaign == 0
     assert Roster(path).accounts == 0
+
+
+@pytest.mark.parametrize("data", [b"", b"x" * 50, b"x" * 100_000])
+def test_a_file_that_is_overwritten_in_place_changes_nothing_in_force(tmp_path, data):
+    path = small(tmp_path / "roster.bin")
+    before = Roster(path)
+    path.write_bytes(data)
+    assert before.standing(hashed("ann")).campaign == 0
+    assert before.campaign(1).key == "c2"

@@ -99,7 +99,7 @@ def test_any_text_at_all_can_be_sketched(texts):
 def test_fast_candidates_are_the_slow_ones(texts):
     parameters = SketchParameters(key=KEY, key_id="k")
     hashes = WordHashes(KEY)
-    flat = np.array([hashes[w.encode()] for text in texts for w in text], dtype=np.uint64)
+    flat = hashes.of(w.encode() for text in texts for w in text)
     offsets = np.concatenate([[0], np.cumsum([len(text) for text in texts])]).astype(np.int64)
     runs, run_offsets = phrase_hashes(flat, offsets, multipliers(parameters))
     kept, kept_offsets = candidates(runs, run_offsets, lowest=3, ends=1)

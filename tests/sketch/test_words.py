@@ -36,7 +36,7 @@ def test_a_batch_has_the_words_of_each_of_its_texts(texts):
     hashes = WordHashes(KEY)
     found, offsets = hashes_of_texts(texts, hashes)
     assert np.diff(offsets).tolist() == [len(words(text)) for text in texts]
-    assert found.tolist() == [hashes[word] for text in texts for word in words(text)]
+    assert found.tolist() == hashes.of(word for text in texts for word in words(text)).tolist()
 
 
 @pytest.mark.parametrize("count", [WORDS_LIMIT - 1, WORDS_LIMIT, WORDS_LIMIT + 1, 2 * WORDS_LIMIT])
@@ -45,7 +45,7 @@ def test_words_behind_the_limit_are_not_read(count, begin):
     text = begin + " ".join(f"w{number}" for number in range(count)) + " end"
     hashes = WordHashes(KEY)
     found, offsets = hashes_of_texts(["one two", text, "three"], hashes)
-    assert found.tolist() == [hashes[word] for one in ("one two", text, "three") for word in words(one)]
+    assert found.tolist() == hashes.of(word for one in ("one two", text, "three") for word in words(one)).tolist()
     assert np.diff(offsets).tolist() == [2, min(count + 1, WORDS_LIMIT), 1]
 
 

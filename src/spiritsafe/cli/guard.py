@@ -12,7 +12,7 @@ import click
 
 from spiritsafe.cli.case_session import Act, CaseSession, deciding, reason_option
 from spiritsafe.cli.guard_text import tell_decision, tell_policy, tell_published, tell_tallies
-from spiritsafe.cli.identity_session import guide, home_option, json_option
+from spiritsafe.cli.identity_session import guide, home_option, json_option, say_json
 from spiritsafe.cli.reading import reading_options
 from spiritsafe.errors import InputError
 
@@ -246,3 +246,77 @@ def adopt_(session: CaseSession, act: Act, /, policy: Path, reason: str) -> None
     click.echo(f"{found.full_name} is in force: mode {found.mode}, {len(found.rules)} rules")
     if found.mode == "enforce":
         guide("it acts, on campaigns that a person confirmed; `spiritsafe guard adopt` of another policy takes it back")
+
+
+@guard.command("serve")
+@click.option("--upstream", required=True, metavar="URL", help="Where answers come from, e.g. http://127.0.0.1:8000.")
+@click.option("--listen", default="127.0.0.1:8080", show_default=True, metavar="HOST:PORT", help="For the clients.")
+@click.option(
+    "--watch",
+    default="127.0.0.1:9464",
+    show_default=True,
+    metavar="HOST:PORT",
+    help="For whoever watches the guard: /health and /metrics (Prometheus). Never show it to clients.",
+)
+@click.option("--roster", type=_FILE, help="Another roster than the one in force.")
+@click.option("--policy", type=_FILE, help="Another policy than the one in force.")
+@json_option
+@click.pass_obj
+def serve_(
+    session: CaseSession,
+    /,
+    upstream: str,
+    listen: str,
+    watch: str,
+    roster: Path | None,
+    policy: Path | None,
+    as_json: bool,
+) -> None:
+    """Stand in front of a server that speaks OpenAI's or Anthropic's API, and decide on every call to a model.
+
+    Clients call it in the server's place; answers pass as they come, streams too. A newer roster or policy is taken up
+    within seconds, a damaged one is told and the old one stays. In shadow mode nobody notices it.
+
+    Whose a request is the API key tells (guard_keys), or a header of your gateway (guard_account_header); where
+    proxies of yours stand in front, set guard_hops. It ends on SIGTERM, when what was begun has its answer.
+
+    \b
+      spiritsafe guard serve --upstream http://127.0.0.1:8000
+      SPIRITSAFE_GUARD_HOPS=1 spiritsafe guard serve --upstream https://models.example --listen 0.0.0.0:8080
+    """
+    from spiritsafe.guard.gateways.opening import open_door
+    from spiritsafe.guard.gateways.serving import listening, serve
+
+    main, other = listening(listen), listening(watch)
+    door = open_door(session.settings, roster=roster, policy=policy)
+    places = [f"{host}:{port}" for host, port, *_ in (main.getsockname(), other.getsockname())]
+
+    def ready() -> None:
+        force = {"policy": door.guard.policy.full_name, "mode": door.guard.policy.mode}
+        if as_json:
+            say_json(listen=places[0], watch=places[1], upstream=upstream, **force)
+        else:
+            click.echo(f"http://{places[0]} -> {upstream}, {force['policy']} in {force['mode']} mode")
+            click.echo(f"health and metrics: http://{places[1]}/health, /metrics")
+
+    serve(door, upstream, main=main, watch=other, ready=ready)
+
+
+@guard.command("status")
+@click.option(
+    "--watch", default="127.0.0.1:9464", show_default=True, metavar="HOST:PORT", help="Of a guard that serves."
+)
+@json_option
+@click.pass_context
+def status_(context: click.Context, watch: str, as_json: bool) -> None:
+    """Say how a guard that serves is: what is in force, what it did, what is amiss. Exit code 4 when something is.
+
+    \b
+      spiritsafe guard status
+      spiritsafe guard status --json | jq .faults
+    """
+    from spiritsafe.cli.guard_text import ask_status, tell_status
+
+    status = ask_status(watch)
+    tell_status(status, as_json=as_json)
+    context.exit(4 if status["faults"] else 0)

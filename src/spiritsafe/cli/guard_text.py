@@ -6,12 +6,13 @@ Comes from `cli.guard`; goes to the terminal.
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 import msgspec
 
 from spiritsafe.cli.identity_session import moment, say_json
+from spiritsafe.errors import EnvironmentFault
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -128,3 +129,43 @@ def _tell_tally(tally: Tally, confirmed: dict[str, bool]) -> None:
 
 def _row(counts: Counter[Answer], answers: list[Answer]) -> str:
     return "".join(f"{counts[answer]:>12,}" for answer in answers)
+
+
+class NoGuardFault(EnvironmentFault):
+    """No guard answers where one was asked for its state."""
+
+    code: ClassVar[str] = "cli.guard.status"
+
+
+def ask_status(address: str) -> dict[str, Any]:
+    """What a guard says of itself; raises `NoGuardFault`."""
+    import http.client
+
+    try:
+        connection = http.client.HTTPConnection(address, timeout=5)
+        connection.request("GET", "/health")
+        told = msgspec.json.decode(connection.getresponse().read())
+    except (OSError, http.client.HTTPException, msgspec.MsgspecError, ValueError) as error:
+        told = error
+    if not isinstance(told, dict) or "faults" not in told:
+        raise NoGuardFault(
+            f"no guard answers at {address}", hint="`spiritsafe guard serve` says where it can be watched"
+        )
+    return told
+
+
+def tell_status(status: dict[str, Any], *, as_json: bool) -> None:
+    """How a guard is."""
+    if as_json:
+        say_json(**status)
+        return
+    age = status["roster_age_s"]
+    old = f"{age / 3600:.1f} hours" if age >= 3600 else f"{age / 60:.0f} minutes"
+    click.echo(f"{status['policy']} in {status['mode']} mode; roster {status['roster']}, {old} old")
+    click.echo(
+        f"{status['accounts']:,} accounts and {status['campaigns']:,} campaigns known, {status['seen']:,} requests seen"
+    )
+    for name, count in sorted(status["counts"].items()):
+        click.echo(f"  {name.replace('_', ' ')}: {count:,}")
+    for name, text in sorted(status["faults"].items()):
+        click.echo(click.style(f"  amiss [{name}]: ", fg="red") + text)

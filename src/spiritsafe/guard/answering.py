@@ -188,6 +188,7 @@ class InForce:
             appeal_to=self.policy.appeal_to if answer > Answer.OBSERVE else "",
             retry_after_s=wait_s if answer is Answer.THROTTLE else 0,
             measures=rule.measures if answer is Answer.DEGRADE else (),
+            token_limit=rule.token_limit if answer is Answer.DEGRADE else 0,
         )
 
     def _spend(self, rule: Rule, campaign: Campaign, at_us: int) -> int:

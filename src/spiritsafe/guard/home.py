@@ -43,6 +43,11 @@ def policy_path(home: Path) -> Path:
     return home / "guard" / "policy.toml"
 
 
+def journal_path(home: Path) -> Path:
+    """Where doors write down what came in."""
+    return home / "guard" / "journal"
+
+
 def open_names(settings: Settings) -> Names:
     """How this home hashes names. Two keys are needed to make a hash: the sketch key and the pseudonym key."""
     keys = _keys(settings)

@@ -103,6 +103,7 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
     appeal_to: str = ""
     retry_after_s: int = 0
     measures: tuple[str, ...] = ()
+    token_limit: int = 0
     shown: tuple[str, ...] = ()
 
     @property

@@ -41,7 +41,8 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     `who`: accounts that a campaign's list names (`member`, from `probability` on), those that show a campaign's
     fingerprint and are new (`newcomer`), or both. `kinds`: so many kinds of evidence at least. `tactics`: only requests
     that show one of these. `free_per_hour`: exchanges of the whole campaign that pass in an hour, whichever of its
-    accounts they come from, before the answer is given. `holds_hours`: how long the answer holds.
+    accounts they come from, before the answer is given. `holds_hours`: how long the answer holds. `token_limit` goes
+    with the measure `limit_tokens`.
     """
 
     name: Annotated[str, Meta(min_length=1, max_length=100)]
@@ -55,6 +56,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     free_per_hour: Annotated[float, Meta(ge=0, le=1e9)] = 0.0
     holds_hours: Annotated[float, Meta(gt=0, le=24 * 90)] = 24.0
     measures: tuple[str, ...] = ()
+    token_limit: Annotated[int, Meta(ge=0, le=1 << 30)] = 0
 
     @property
     def given(self) -> Answer:
@@ -141,6 +143,11 @@ def _wrong_with(rule: Rule) -> tuple[str, str] | None:
         return (
             f"would {rule.answer} on one kind of evidence",
             "one kind is observed and no more: set kinds to 2 or more, or the answer to observe",
+        )
+    if ("limit_tokens" in rule.measures) != (rule.token_limit > 0):
+        return (
+            "limits tokens without a token_limit, or has one and does not",
+            'set both: "limit_tokens", token_limit = 1024',
         )
     unknown = [name for name in rule.measures if name not in MEASURES]
     if unknown:

@@ -1,4 +1,4 @@
-"""Look up in a roster where it lies: mapped into memory, checked once, never changed.
+"""Look up in a roster as it was written: read into memory whole, checked once, never changed.
 
 A million accounts are looked up in a microsecond and nothing is built from them, so that a roster is put in another's
 place without a pause: freeing a dictionary of a million entries would stop the process for 60 ms. Comes from
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import mmap
+import os
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -51,16 +52,15 @@ class Roster:
 
     def __init__(self, path: Path) -> None:
         try:
-            with path.open("rb") as file:
-                self._mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        except (OSError, ValueError) as error:  # an empty file cannot be mapped
+            whole = _read(path)
+        except OSError as error:
             raise RosterError(f"cannot read the roster {path}: {error}", hint="publish it again") from error
         try:
-            _check_magic(self._mapped)
-            self.sha256 = _digest_of(self._mapped)
-            self.head, begin = _head_of(self._mapped)
-            _check_sections(self.head, len(self._mapped) - DIGEST_BYTES - begin)
-            found = _views(self.head, memoryview(self._mapped)[begin:])
+            _check_magic(whole)
+            self.sha256 = _digest_of(whole)
+            self.head, begin = _head_of(whole)
+            _check_sections(self.head, len(whole) - DIGEST_BYTES - begin)
+            found = _views(self.head, whole[begin:])
             _check_references(found, self.head)
         except RosterError as error:
             raise RosterError(f"{path}: {error}", hint=error.hint) from error
@@ -159,12 +159,28 @@ class Roster:
         return None
 
 
-def _check_magic(mapped: mmap.mmap) -> None:
-    if len(mapped) < len(MAGIC) + 8 + DIGEST_BYTES or mapped[: len(MAGIC)] != MAGIC:
+def _read(path: Path) -> memoryview:
+    """The file's bytes in memory of their own, mapped, so that it is given back at once. The file itself is not mapped:
+    one that somebody overwrites in place would change under our hands, and one that is cut would end the process."""
+    with path.open("rb", buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
+        if not size:
+            return memoryview(b"")
+        whole, at = memoryview(mmap.mmap(-1, size)), 0
+        while at < size:
+            count = file.readinto(whole[at : at + _AT_ONCE])
+            if not count:
+                break
+            at += count
+    return whole[:at].toreadonly()
+
+
+def _check_magic(mapped: memoryview) -> None:
+    if len(mapped) < len(MAGIC) + 8 + DIGEST_BYTES or bytes(mapped[: len(MAGIC)]) != MAGIC:
         raise RosterError("it is no roster", hint="give a file that `spiritsafe guard publish` wrote")
 
 
-def _head_of(mapped: mmap.mmap) -> tuple[Head, int]:
+def _head_of(mapped: memoryview) -> tuple[Head, int]:
     begin = len(MAGIC) + 8
     end = begin + int.from_bytes(mapped[len(MAGIC) : begin], "little")
     if end > len(mapped) - DIGEST_BYTES:
@@ -179,13 +195,11 @@ def _head_of(mapped: mmap.mmap) -> tuple[Head, int]:
     return head, end
 
 
-def _digest_of(mapped: mmap.mmap) -> str:
+def _digest_of(mapped: memoryview) -> str:
     """Check the checksum, and give the whole file's. A piece at a time: hashing lets other threads go on meanwhile."""
     digest, size = hashlib.sha256(), len(mapped) - DIGEST_BYTES
-    with memoryview(mapped) as whole:
-        for at in range(0, size, _AT_ONCE):
-            with whole[at : min(at + _AT_ONCE, size)] as piece:
-                digest.update(piece)
+    for at in range(0, size, _AT_ONCE):
+        digest.update(mapped[at : min(at + _AT_ONCE, size)])
     if digest.digest() != mapped[size:]:
         raise RosterError("its checksum does not fit: it is damaged or half-written", hint="publish it again")
     digest.update(mapped[size:])

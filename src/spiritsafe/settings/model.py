@@ -170,6 +170,47 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             default="none",
         ),
     ] = ()
+    guard_account_header: Annotated[
+        str,
+        Meta(max_length=100, pattern=r"^[A-Za-z0-9-]*$"),
+        _about(
+            "Header in which your gateway tells the guard whose request it is. Only behind a gateway that sets it "
+            "itself: it is believed.",
+            default="none: the API key tells",
+        ),
+    ] = ""
+    guard_fingerprint_header: Annotated[
+        str,
+        Meta(max_length=100, pattern=r"^[A-Za-z0-9-]*$"),
+        _about("Header in which your TLS proxy writes the client's JA4. It is believed.", default="none"),
+    ] = ""
+    guard_hops: Annotated[
+        int,
+        Meta(ge=0, le=20),
+        _about(
+            "Proxies of yours in front of the guard: so many entries from the right of X-Forwarded-For the caller's "
+            "address stands. 0: the header is not believed.",
+            unit="hops",
+        ),
+    ] = 0
+    guard_keys: Annotated[
+        Path | None,
+        _about("JSON file that says of the SHA-256 of an API key whose it is, and their plan.", default="none"),
+    ] = None
+    guard_fail: Annotated[
+        Literal["open", "closed"],
+        _about("What becomes of a request that could not be decided on: let through, or 503."),
+    ] = "open"
+    guard_without_account: Annotated[
+        Literal["open", "closed"],
+        _about("What becomes of a request of which nothing says whose it is: decided on without, or 401."),
+    ] = "open"
+    guard_body_limit_bytes: Annotated[
+        int, Meta(ge=1 << 10, le=1 << 30), _about("Larger bodies are turned away (413).", unit="bytes", default="32MiB")
+    ] = 32 << 20
+    guard_body_seconds: Annotated[
+        float, Meta(gt=0, le=3600), _about("Within this time a body must be whole (408).", unit="seconds")
+    ] = 30.0
     appeal_days: Annotated[
         int,
         Meta(ge=1, le=365),
@@ -183,7 +224,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     def public(self) -> dict[str, object]:
         """What may stand in `run.json`: all but the fields that name folders and programs of this machine."""
-        hidden = {"home", "temp_dir", "key_command"}
+        hidden = {"home", "temp_dir", "key_command", "guard_keys"}
         return {k: v for k, v in msgspec.to_builtins(self, enc_hook=str).items() if k not in hidden}
 
     def open_home(self) -> Path:

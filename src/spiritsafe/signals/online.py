@@ -7,7 +7,6 @@ analytical library. Comes from single requests; for the request path.
 
 from __future__ import annotations
 
-import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -66,7 +65,7 @@ class OnlineTactics:
         self._repeating = [tactic for tactic in self._tactics if tactic.repeats is not None]
         self._free = min((tactic.repeats.free for tactic in self._repeating if tactic.repeats), default=0)
         self._remembered = remembered
-        self._asked: OrderedDict[bytes, tuple[int, frozenset[str]]] = OrderedDict()
+        self._asked: OrderedDict[int, tuple[int, frozenset[str]]] = OrderedDict()
 
     def scores(self, prompt: str) -> dict[str, float]:
         """How much a prompt's words look like each tactic: above 0 only."""
@@ -100,11 +99,12 @@ class OnlineTactics:
         repeating = _NONE
         asks = prompt is not None or sketch is not None
         if asks and self._repeating and (status is None or status < FAILED_STATUS):
-            said = _said(prompt or "") if sketch is None else sketch.prompt_hash.to_bytes(8, "little", signed=True)
-            repeating = self._repeated(_fingerprint(str(request["account_id"]), said), request.get("model"))
+            said = _said(prompt or "") if sketch is None else sketch.prompt_hash
+            # Python's own hash of strings is keyed anew in each process, and of no use to anybody who reads it.
+            repeating = self._repeated(hash((request["account_id"], said)), request.get("model"))
         return Shown(frozenset(itself), repeating)
 
-    def _repeated(self, key: bytes, model: str | None) -> frozenset[str]:
+    def _repeated(self, key: int, model: str | None) -> frozenset[str]:
         asked, models = self._asked.pop(key, (0, frozenset()))
         now_asked = asked + 1
         now_models = models if model is None else models | {model}
@@ -131,9 +131,3 @@ def _holds(setting: Setting, request: Mapping[str, Any]) -> bool:
 def _said(prompt: str) -> bytes:
     """A prompt, normalised."""
     return b" ".join(word[:WORD_LIMIT_BYTES] for word in words(prompt))
-
-
-def _fingerprint(account_id: str, said: bytes) -> bytes:
-    """One for each account and what it said. Held in memory only, and of no use to anybody who reads it."""
-    salt = hashlib.blake2b(account_id.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-    return hashlib.blake2b(said, digest_size=16, salt=salt).digest()

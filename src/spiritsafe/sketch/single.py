@@ -88,8 +88,7 @@ class PromptSketcher:
         return self._whole(self._hashes(text))
 
     def _hashes(self, text: str) -> Words:
-        found = words(text)
-        return np.fromiter(map(self._words.__getitem__, found), dtype=np.uint64, count=len(found))
+        return self._words.of(words(text))
 
     def _runs(self, hashes: Words) -> Words:
         weights = self._multipliers

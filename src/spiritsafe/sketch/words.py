@@ -43,7 +43,7 @@ def hashes_of_texts(texts: Sequence[str], hashes_of: WordHashes) -> tuple[NDArra
     split = pc.ascii_split_whitespace(column, max_splits=WORDS_LIMIT + 1)
     coded = split.values.dictionary_encode()
     distinct = coded.dictionary.cast(pa.large_binary()).to_pylist()
-    hashes = np.fromiter(map(hashes_of.__getitem__, distinct), dtype=np.uint64, count=len(distinct))
+    hashes = hashes_of.of(distinct)
     codes = coded.indices.to_numpy()
     real = np.fromiter(map(len, distinct), dtype=np.int64, count=len(distinct))[codes] > 0
     offsets = np.concatenate([[0], np.cumsum(real)])[split.offsets.to_numpy()]
