@@ -27,6 +27,8 @@ REFERENCE: Final = ROOT / "docs" / "reference"
 DECISIONS: Final = ROOT / "docs" / "decisions"
 NOTICE: Final = "<!-- Written by scripts/docs.py: change what it is written from, then run `make docs`. -->\n"
 HELP_WIDTH: Final = 100
+FOREIGN: Final = frozenset({"spiritsafe.guard.gateways.litellm_proxy"})
+"""Modules that another program imports, in an environment of its own."""
 
 # A command as typed, itself, and its help as printed.
 Entry = tuple[str, click.Command, str]
@@ -188,7 +190,7 @@ def error_classes() -> list[type[SpiritsafeError]]:
     from spiritsafe.errors import SpiritsafeError
 
     for module in pkgutil.walk_packages(spiritsafe.__path__, "spiritsafe."):
-        if not module.name.endswith("__main__"):
+        if not module.name.endswith("__main__") and module.name not in FOREIGN:
             importlib.import_module(module.name)
     found: set[type[SpiritsafeError]] = set()
     waiting: list[type[SpiritsafeError]] = [SpiritsafeError]

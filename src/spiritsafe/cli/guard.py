@@ -14,13 +14,19 @@ from spiritsafe.cli.case_session import Act, CaseSession, deciding, reason_optio
 from spiritsafe.cli.guard_text import tell_decision, tell_policy, tell_published, tell_tallies
 from spiritsafe.cli.identity_session import guide, home_option, json_option, say_json
 from spiritsafe.cli.reading import reading_options
-from spiritsafe.errors import InputError
+from spiritsafe.errors import EnvironmentFault, InputError
 
 if TYPE_CHECKING:
     from spiritsafe.guard.deciding import Guard
     from spiritsafe.guard.tallies import Tally
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+
+
+class EnvoyMissingFault(EnvironmentFault):
+    """The libraries for Envoy's external authorisation are not installed."""
+
+    code = "cli.guard.envoy"
 
 
 class RequestLineError(InputError):
@@ -320,3 +326,39 @@ def status_(context: click.Context, watch: str, as_json: bool) -> None:
     status = ask_status(watch)
     tell_status(status, as_json=as_json)
     context.exit(4 if status["faults"] else 0)
+
+
+@guard.command("envoy")
+@click.option("--listen", default="127.0.0.1:9191", show_default=True, metavar="HOST:PORT", help="For Envoy (gRPC).")
+@click.option("--roster", type=_FILE, help="Another roster than the one in force.")
+@click.option("--policy", type=_FILE, help="Another policy than the one in force.")
+@json_option
+@click.pass_obj
+def envoy_(session: CaseSession, /, listen: str, roster: Path | None, policy: Path | None, as_json: bool) -> None:
+    """Decide for Envoy, as its external authorisation service (ext_authz). Needs the extra `spiritsafe[envoy]`.
+
+    Envoy's filter must send bodies: `with_request_body` with `pack_as_bytes`, and no partial ones. What a degraded
+    answer is to lack is told to the server behind in the header x-spiritsafe-measures.
+
+    \b
+      spiritsafe guard envoy --listen 127.0.0.1:9191
+    """
+    try:
+        from spiritsafe.guard.gateways.envoy import serve
+    except ImportError as error:
+        raise EnvoyMissingFault(
+            f"a library for Envoy is not installed: {error}", hint="pip install 'spiritsafe[envoy]'"
+        ) from error
+    from spiritsafe.guard.gateways.opening import open_door
+
+    door = open_door(session.settings, roster=roster, policy=policy)
+
+    def ready(port: int) -> None:
+        where = f"{listen.rpartition(':')[0]}:{port}"
+        force = {"policy": door.guard.policy.full_name, "mode": door.guard.policy.mode}
+        if as_json:
+            say_json(listen=where, **force)
+        else:
+            click.echo(f"for Envoy at {where}, {force['policy']} in {force['mode']} mode")
+
+    serve(door, listen, ready=ready)

@@ -59,7 +59,7 @@ def row_of(record: dict[str, Any]) -> dict[str, Any]:
     row: dict[str, Any] = {
         "event_id": record.get("id"),
         "time": record.get("startTime"),
-        "account_id": _account(metadata),
+        "account_id": account_of(metadata),
         "api_key_id": metadata.get("user_api_key_hash"),
         "end_user_id": record.get("end_user") or metadata.get("user_api_key_end_user_id") or parameters.get("user"),
         "organization_id": metadata.get("user_api_key_org_id") or metadata.get("user_api_key_team_id"),
@@ -84,7 +84,8 @@ def _object(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _account(metadata: dict[str, Any]) -> Any:
+def account_of(metadata: dict[str, Any]) -> Any:
+    """Whose a call is: the key's user, else its team, else the key."""
     for name in ("user_api_key_user_id", "user_api_key_team_id", "user_api_key_hash"):
         value = metadata.get(name)
         if value is not None and value not in _NOBODY:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import msgspec
 
 from spiritsafe.guard.gateways.answers import AnswerFilter, UsageCounter
+from spiritsafe.guard.gateways.callers import caller_of
 from spiritsafe.guard.gateways.degrading import degraded_request
 from spiritsafe.guard.gateways.exchanges import BodyError, body_of, endpoint_of
 from spiritsafe.guard.gateways.refusals import BROKEN, ENCODED, TOO_LARGE, TOO_SLOW, refused
@@ -74,7 +75,8 @@ class GuardMiddleware:
             return
         assert isinstance(data, bytes)
         peer = scope.get("client")
-        passage = self.door.enter(endpoint, body, headers, peer[0] if peer else None)
+        caller = caller_of(headers, peer[0] if peer else None, self.door.options.trust)
+        passage = self.door.enter(endpoint, body, caller)
         if passage.refusal is not None:
             await _refuse(send, passage.refusal)
             self.door.leave(passage, passage.refusal.status, {})

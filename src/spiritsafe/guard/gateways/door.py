@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from spiritsafe.evidence.records import new_id
-from spiritsafe.guard.gateways.callers import Trust, caller_of
+from spiritsafe.guard.gateways.callers import Trust
 from spiritsafe.guard.gateways.exchanges import request_of
 from spiritsafe.guard.gateways.refusals import BUSY, NO_ACCOUNT, refusal_of, refused
 from spiritsafe.guard.health import Health
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from spiritsafe.guard.deciding import Guard
+    from spiritsafe.guard.gateways.callers import Caller
     from spiritsafe.guard.gateways.exchanges import Endpoint
     from spiritsafe.guard.gateways.refusals import Refusal
     from spiritsafe.guard.journal import Journal
@@ -101,11 +102,10 @@ class Door:
         self.answers: Counter[str] = Counter()
         self.timing = Timing()
 
-    def enter(self, endpoint: Endpoint, body: dict[str, Any], headers: Mapping[str, str], peer: str | None) -> Passage:
+    def enter(self, endpoint: Endpoint, body: dict[str, Any], caller: Caller) -> Passage:
         """Decide on a call. Never raises: what goes wrong is counted, and let through or turned away as set."""
         passage = Passage(reference=new_id(), began_ns=time.perf_counter_ns())
         try:
-            caller = caller_of(headers, peer, self.options.trust)
             if caller.account_id is None:
                 self.counts["without_account"] += 1
                 if self.options.without_account == "closed":

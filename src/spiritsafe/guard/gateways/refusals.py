@@ -36,11 +36,12 @@ NO_ACCOUNT: Final = (401, "authentication_error", "no_account", "No account was 
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """A response in place of the model's."""
+    """A response in place of the model's. `text` is what its body says, for doors that make the body themselves."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes
+    text: str
 
 
 def refusal_of(decision: Decision, api: str, reference: str) -> Refusal:
@@ -62,4 +63,4 @@ def refused(api: str, why: tuple[int, str, str, str], headers: tuple[tuple[str, 
     else:
         body = {"error": {**error, "param": None, "code": code}}
     own = (("content-type", "application/json"), ("x-should-retry", "true" if status in {429, 503} else "false"))
-    return Refusal(status, own + headers, msgspec.json.encode(body))
+    return Refusal(status, own + headers, msgspec.json.encode(body), text)
