@@ -1,7 +1,7 @@
 """What a policy did to whom: each account once, by its sternest answer, the most surely innocent first."""
 
 from spiritsafe.guard import Answer
-from spiritsafe.guard.tallies import CLASSES, Tally
+from spiritsafe.guard.tallies import CLASSES, Tally, class_of
 from tests.guard.guards import guard_of, request, told
 from tests.roster.rosters import FOREVER_S, NOW_S
 
@@ -10,7 +10,9 @@ def tallied(tmp_path, *requests, label=None):
     guard = guard_of(tmp_path, told(attested=(("partner", "academic", NOW_S, FOREVER_S),)))
     tally = Tally("test@1")
     for one in requests:
-        tally.add(one, guard.standing(one.account_id), guard.decide(one), label=label)
+        decision = guard.decide(one)
+        who = label or class_of(one, guard.standing(one.account_id), decision)
+        tally.add(one.account_id, one.time_us, decision, who)
     return tally
 
 

@@ -11,22 +11,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from spiritsafe.cli.case_session import Act, CaseSession, deciding, reason_option
+from spiritsafe.cli.guard_serve import envoy_, serve_, status_
 from spiritsafe.cli.guard_text import tell_decision, tell_policy, tell_published, tell_tallies
 from spiritsafe.cli.identity_session import guide, home_option, json_option, say_json
 from spiritsafe.cli.reading import reading_options
-from spiritsafe.errors import EnvironmentFault, InputError
+from spiritsafe.errors import InputError
 
 if TYPE_CHECKING:
     from spiritsafe.guard.deciding import Guard
     from spiritsafe.guard.tallies import Tally
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
-
-
-class EnvoyMissingFault(EnvironmentFault):
-    """The libraries for Envoy's external authorisation are not installed."""
-
-    code = "cli.guard.envoy"
 
 
 class RequestLineError(InputError):
@@ -53,6 +48,11 @@ def guard(context: click.Context, home: Path | None) -> None:
     """
     context.obj = CaseSession(home)
     context.call_on_close(context.obj.close)
+
+
+guard.add_command(envoy_)
+guard.add_command(serve_)
+guard.add_command(status_)
 
 
 @guard.command("publish")
@@ -224,8 +224,12 @@ def replay_(
 
 
 def _count(guards: list[Guard], tallies: list[Tally], request: Any, sketch: Any, label: str | None) -> None:
+    from spiritsafe.guard.tallies import class_of
+
     for one, tally in zip(guards, tallies, strict=True):
-        tally.add(request, one.standing(request.account_id), one.decide(request, sketch), label=label)
+        decision = one.decide(request, sketch)
+        who = class_of(request, one.standing(request.account_id), decision) if label is None else label
+        tally.add(request.account_id, request.time_us, decision, who)
 
 
 @guard.command("adopt")
@@ -254,111 +258,71 @@ def adopt_(session: CaseSession, act: Act, /, policy: Path, reason: str) -> None
         guide("it acts, on campaigns that a person confirmed; `spiritsafe guard adopt` of another policy takes it back")
 
 
-@guard.command("serve")
-@click.option("--upstream", required=True, metavar="URL", help="Where answers come from, e.g. http://127.0.0.1:8000.")
-@click.option("--listen", default="127.0.0.1:8080", show_default=True, metavar="HOST:PORT", help="For the clients.")
-@click.option(
-    "--watch",
-    default="127.0.0.1:9464",
-    show_default=True,
-    metavar="HOST:PORT",
-    help="For whoever watches the guard: /health and /metrics (Prometheus). Never show it to clients.",
-)
-@click.option("--roster", type=_FILE, help="Another roster than the one in force.")
-@click.option("--policy", type=_FILE, help="Another policy than the one in force.")
+@guard.command("collect")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Where to. [default: in the home]")
 @json_option
 @click.pass_obj
-def serve_(
-    session: CaseSession,
-    /,
-    upstream: str,
-    listen: str,
-    watch: str,
-    roster: Path | None,
-    policy: Path | None,
-    as_json: bool,
-) -> None:
-    """Stand in front of a server that speaks OpenAI's or Anthropic's API, and decide on every call to a model.
+def collect_(session: CaseSession, /, out: Path | None, as_json: bool) -> None:
+    """Take in what the doors wrote down: sketches for `scan`, decisions for `report`, a record of each batch.
 
-    Clients call it in the server's place; answers pass as they come, streams too. A newer roster or policy is taken up
-    within seconds, a damaged one is told and the old one stays. In shadow mode nobody notices it.
-
-    Whose a request is the API key tells (guard_keys), or a header of your gateway (guard_account_header); where
-    proxies of yours stand in front, set guard_hops. It ends on SIGTERM, when what was begun has its answer.
+    Run it by a timer, beside guards that serve; what they still write is left for the next time. No text is in it.
 
     \b
-      spiritsafe guard serve --upstream http://127.0.0.1:8000
-      SPIRITSAFE_GUARD_HOPS=1 spiritsafe guard serve --upstream https://models.example --listen 0.0.0.0:8080
+      spiritsafe guard collect
+      spiritsafe scan ~/.spiritsafe/guard/collected/requests --out findings
     """
-    from spiritsafe.guard.gateways.opening import open_door
-    from spiritsafe.guard.gateways.serving import listening, serve
+    from spiritsafe.guard.home import collected_path, journal_path, open_parameters
+    from spiritsafe.watch.collecting import collect
 
-    main, other = listening(listen), listening(watch)
-    door = open_door(session.settings, roster=roster, policy=policy)
-    places = [f"{host}:{port}" for host, port, *_ in (main.getsockname(), other.getsockname())]
+    home, parameters = session.settings.open_home(), open_parameters(session.settings)
+    rows = decisions = segments = 0
+    for one in collect(
+        journal_path(home),
+        out or collected_path(home),
+        ledger=session.ledger,
+        sketch=parameters.metadata(),
+        tactics=parameters.tactics,
+    ):
+        rows, decisions, segments = rows + one.rows, decisions + one.decisions, segments + 1
+        for text in one.refused:
+            guide(f"segment {one.segment}, {text}")
+        if one.lines_refused > len(one.refused):
+            guide(f"segment {one.segment}: {one.lines_refused:,} lines were refused in all")
+    if as_json:
+        say_json(segments=segments, requests=rows, decisions=decisions)
+    else:
+        click.echo(f"{segments:,} segments: {rows:,} requests, {decisions:,} decisions")
 
-    def ready() -> None:
-        force = {"policy": door.guard.policy.full_name, "mode": door.guard.policy.mode}
-        if as_json:
-            say_json(listen=places[0], watch=places[1], upstream=upstream, **force)
-        else:
-            click.echo(f"http://{places[0]} -> {upstream}, {force['policy']} in {force['mode']} mode")
-            click.echo(f"health and metrics: http://{places[1]}/health, /metrics")
 
-    serve(door, upstream, main=main, watch=other, ready=ready)
-
-
-@guard.command("status")
+@guard.command("report")
+@click.option("--days", type=click.FloatRange(0, min_open=True), help="Only the last days, by the requests' time.")
 @click.option(
-    "--watch", default="127.0.0.1:9464", show_default=True, metavar="HOST:PORT", help="Of a guard that serves."
+    "--from",
+    "folder",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Another folder of decisions.",
 )
 @json_option
-@click.pass_context
-def status_(context: click.Context, watch: str, as_json: bool) -> None:
-    """Say how a guard that serves is: what is in force, what it did, what is amiss. Exit code 4 when something is.
-
-    \b
-      spiritsafe guard status
-      spiritsafe guard status --json | jq .faults
-    """
-    from spiritsafe.cli.guard_text import ask_status, tell_status
-
-    status = ask_status(watch)
-    tell_status(status, as_json=as_json)
-    context.exit(4 if status["faults"] else 0)
-
-
-@guard.command("envoy")
-@click.option("--listen", default="127.0.0.1:9191", show_default=True, metavar="HOST:PORT", help="For Envoy (gRPC).")
-@click.option("--roster", type=_FILE, help="Another roster than the one in force.")
-@click.option("--policy", type=_FILE, help="Another policy than the one in force.")
-@json_option
 @click.pass_obj
-def envoy_(session: CaseSession, /, listen: str, roster: Path | None, policy: Path | None, as_json: bool) -> None:
-    """Decide for Envoy, as its external authorisation service (ext_authz). Needs the extra `spiritsafe[envoy]`.
-
-    Envoy's filter must send bodies: `with_request_body` with `pack_as_bytes`, and no partial ones. What a degraded
-    answer is to lack is told to the server behind in the header x-spiritsafe-measures.
+def report_(session: CaseSession, /, days: float | None, folder: Path | None, as_json: bool) -> None:
+    """Say what the guard did to whom, or in shadow mode would have done: innocents first. Of what was collected.
 
     \b
-      spiritsafe guard envoy --listen 127.0.0.1:9191
+      spiritsafe guard collect
+      spiritsafe guard report --days 14
     """
-    try:
-        from spiritsafe.guard.gateways.envoy import serve
-    except ImportError as error:
-        raise EnvoyMissingFault(
-            f"a library for Envoy is not installed: {error}", hint="pip install 'spiritsafe[envoy]'"
-        ) from error
-    from spiritsafe.guard.gateways.opening import open_door
+    from spiritsafe.evidence.records import now_us
+    from spiritsafe.guard.home import collected_path, roster_path
+    from spiritsafe.guard.tallies import Tally
+    from spiritsafe.roster.reading import Roster
+    from spiritsafe.watch.collecting import decided
 
-    door = open_door(session.settings, roster=roster, policy=policy)
-
-    def ready(port: int) -> None:
-        where = f"{listen.rpartition(':')[0]}:{port}"
-        force = {"policy": door.guard.policy.full_name, "mode": door.guard.policy.mode}
-        if as_json:
-            say_json(listen=where, **force)
-        else:
-            click.echo(f"for Envoy at {where}, {force['policy']} in {force['mode']} mode")
-
-    serve(door, listen, ready=ready)
+    home = session.settings.open_home()
+    since_us = 0 if days is None else now_us() - round(days * 86_400_000_000)
+    tallies: dict[str, Tally] = {}
+    for account, time_us, who, decision in decided(folder or collected_path(home) / "decisions", from_us=since_us):
+        tallies.setdefault(decision.policy, Tally(decision.policy)).add(account, time_us, decision, who)
+    if not tallies:
+        guide("nothing was decided, or nothing collected: `spiritsafe guard collect`")
+        return
+    tell_tallies([tallies[name] for name in sorted(tallies)], Roster(roster_path(home)), as_json=as_json)

@@ -6,7 +6,7 @@ Comes from nothing; goes on to `evidence.record_types`, which lists the types.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from spiritsafe.errors import UsageError
 
@@ -58,3 +58,12 @@ def sealed_field(name: str, what: str, *, many: bool = False, required: bool = T
 def personal_field(name: str, what: str, *, many: bool = False, required: bool = True) -> FieldSpec:
     """A field that is about somebody: committed to, kept under a key of their own, erasable."""
     return FieldSpec(name, "personal", what, many=many, required=required)
+
+
+BY: Final = (
+    open_field("by", "`person`, `rule` or `program`: who did it"),
+    sealed_field("name", "the person's name, the rule's or the program's with its version"),
+)
+"""Who did what is filed: first in every record."""
+
+REASON: Final = sealed_field("reason", "why, in words")

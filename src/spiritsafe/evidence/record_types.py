@@ -12,6 +12,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from spiritsafe.evidence.guard_record_types import GUARD_TYPES
+from spiritsafe.evidence.record_spec import BY as _BY
+from spiritsafe.evidence.record_spec import REASON as _REASON
 from spiritsafe.evidence.record_spec import (
     RecordError,
     RecordType,
@@ -20,15 +23,10 @@ from spiritsafe.evidence.record_spec import open_field as _open
 from spiritsafe.evidence.record_spec import personal_field as _personal
 from spiritsafe.evidence.record_spec import sealed_field as _sealed
 
-_BY: Final = (
-    _open("by", "`person`, `rule` or `program`: who did it"),
-    _sealed("name", "the person's name, the rule's or the program's with its version"),
-)
-_REASON: Final = _sealed("reason", "why, in words")
-
 TYPES: Final[dict[str, RecordType]] = {
     kind.full_name: kind
     for kind in (
+        *GUARD_TYPES,
         RecordType("note", 1, "A remark that somebody wants on record.", (*_BY, _sealed("text", "the remark"))),
         RecordType(
             "exhibit",
@@ -185,32 +183,6 @@ TYPES: Final[dict[str, RecordType]] = {
                 _sealed("ground", "the rule of the terms that was broken"),
                 _sealed("detail", "what was called, and what it answered; why it is undone"),
                 _personal("accounts", "the accounts it touched", many=True),
-            ),
-        ),
-        RecordType(
-            "roster",
-            1,
-            "What the guards are told of accounts and campaigns was published.",
-            (
-                *_BY,
-                _open("roster", "its id, which decisions name"),
-                _open("sha256", "digest of its bytes"),
-                _open("accounts", "how many it knows"),
-                _open("campaigns", "how many it has"),
-                _open("confirmed", "how many of these a person confirmed"),
-                _open("run_sha256", "digests of the scans' `run.json`, sorted"),
-            ),
-        ),
-        RecordType(
-            "guard_policy",
-            1,
-            "A person put a policy of the guard in force.",
-            (
-                *_BY,
-                _open("policy", "its name and version, which decisions name"),
-                _open("mode", "shadow or enforce"),
-                _open("sha256", "digest of its bytes, kept as an exhibit"),
-                _REASON,
             ),
         ),
         RecordType(

@@ -48,6 +48,11 @@ def journal_path(home: Path) -> Path:
     return home / "guard" / "journal"
 
 
+def collected_path(home: Path) -> Path:
+    """Where what doors wrote down is taken to: `requests` for scans, `decisions` for reports."""
+    return home / "guard" / "collected"
+
+
 def open_names(settings: Settings) -> Names:
     """How this home hashes names. Two keys are needed to make a hash: the sketch key and the pseudonym key."""
     keys = _keys(settings)

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from spiritsafe.evidence.records import new_id
+from spiritsafe.sketch.single import PromptSketch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from spiritsafe.guard.model import Decision, Request
-    from spiritsafe.sketch.single import PromptSketch
 
 SCHEMA: Final = "guard_journal/1"
 OPEN: Final = ".open"
@@ -36,9 +36,11 @@ _ENCODER: Final = msgspec.json.Encoder()
 
 
 class Line(msgspec.Struct, omit_defaults=True):
-    """One request as it is written. `request` and `decision` are objects without what they have by default."""
+    """One request as it is written. `request` and `decision` are objects without what they have by default; `who` is
+    the class of its account then (`guard.tallies`)."""
 
     request: dict[str, Any]
+    who: str = ""
     sketch: PromptSketch | None = None
     decision: dict[str, Any] | None = None
     status: int | None = None
@@ -96,6 +98,7 @@ class Journal:
         sketch: PromptSketch | None,
         decision: Decision | None,
         *,
+        who: str = "",
         status: int | None = None,
         usage: Mapping[str, int] | None = None,
     ) -> None:
@@ -103,7 +106,8 @@ class Journal:
         told: dict[str, Any] = msgspec.to_builtins(request)
         for name in WITHOUT:
             told.pop(name, None)
-        line = Line(told, sketch, None if decision is None else msgspec.to_builtins(decision), status, **(usage or {}))
+        decided = None if decision is None else msgspec.to_builtins(decision)
+        line = Line(told, who, sketch, decided, status, **(usage or {}))
         data = _ENCODER.encode(line)
         with self._lock:
             if len(self._waiting) >= self._most_waiting:

@@ -34,17 +34,16 @@ class Tally:
         self._examples: dict[tuple[str, Answer], dict[str, Decision]] = defaultdict(dict)
         self.first_us = self.last_us = 0
 
-    def add(self, request: Request, standing: Standing, decision: Decision, *, label: str | None = None) -> None:
-        """Count one decision. `label` is what is known of the account, in place of what the guard knows."""
-        answer, account = decision.answer, request.account_id
-        self.first_us = min(self.first_us or request.time_us, request.time_us)
-        self.last_us = max(self.last_us, request.time_us)
+    def add(self, account: str, time_us: int, decision: Decision, who: str) -> None:
+        """Count one decision about an account, which is of the class `who` or has that label."""
+        answer = decision.answer
+        self.first_us = min(self.first_us or time_us, time_us)
+        self.last_us = max(self.last_us, time_us)
         self.exchanges[answer] += 1
         if decision.rule:
             self.rules[decision.rule, answer] += 1
         if decision.campaign_id:
             self.campaigns[decision.campaign_id][answer] += 1
-        who = label if label is not None else _who(request, standing, decision)
         worst = max(answer, self._accounts[account][1]) if account in self._accounts else answer
         self._accounts[account] = (who, worst)
         if answer > Answer.OBSERVE:
@@ -83,7 +82,8 @@ def _words(counts: Counter[Answer]) -> dict[str, int]:
     return {answer.word: counts[answer] for answer in Answer if counts[answer]}
 
 
-def _who(request: Request, standing: Standing, decision: Decision) -> str:
+def class_of(request: Request, standing: Standing, decision: Decision) -> str:
+    """The class of whoever sent a request, at the time of the decision."""
     if decision.rule == "attested":
         return "vouched for"
     if standing.campaign >= 0:

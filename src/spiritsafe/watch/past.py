@@ -7,7 +7,6 @@ of an account (its age, plan, verification, payer) comes from the accounts table
 from __future__ import annotations
 
 import contextlib
-import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -24,6 +23,7 @@ from spiritsafe.sketch.intake import take_in
 from spiritsafe.sketch.model import sketches_schema
 from spiritsafe.sketch.parameters import tactic_column
 from spiritsafe.sketch.single import PromptSketch
+from spiritsafe.watch.times import microseconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     Progress = Callable[[str, float, float], None]
 
 AT_ONCE: Final = 8_192
-EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
-MICROSECOND: Final = datetime.timedelta(microseconds=1)
 _FIELDS: Final = frozenset(field.name for field in msgspec.structs.fields(Request))
 _OF_ACCOUNTS: Final = (
     "organization_id",
@@ -145,14 +143,9 @@ def _request(row: dict[str, Any]) -> Request:
     created = row.get("account_created_at")
     return Request(
         **given,
-        time_us=_us(row["time"]),
-        account_created_us=None if created is None else _us(created),
+        time_us=microseconds(row["time"]),
+        account_created_us=None if created is None else microseconds(created),
     )
-
-
-def _us(time: Any) -> int:
-    at_us: int = (time - EPOCH) // MICROSECOND
-    return at_us
 
 
 def _sketch(row: dict[str, Any], scores: list[str]) -> PromptSketch | None:

@@ -16,6 +16,7 @@ from spiritsafe.guard.gateways.exchanges import request_of
 from spiritsafe.guard.gateways.refusals import BUSY, NO_ACCOUNT, refusal_of, refused
 from spiritsafe.guard.health import Health
 from spiritsafe.guard.model import Answer
+from spiritsafe.guard.tallies import class_of
 from spiritsafe.guard.timing import Timing
 
 if TYPE_CHECKING:
@@ -143,6 +144,10 @@ class Door:
             self.journal.close()
 
     def leave(self, passage: Passage, status: int, usage: Mapping[str, int]) -> None:
-        """A call was answered: record it. `usage` has `input_tokens`, `output_tokens` where they are known."""
-        if self.journal is not None and passage.request is not None:
-            self.journal.add(passage.request, passage.sketch, passage.decision, status=status, usage=usage)
+        """A call was answered (or, with status 0, nobody knows how): record it. `usage` has `input_tokens` and
+        `output_tokens` where they are known."""
+        request, decision = passage.request, passage.decision
+        if self.journal is None or request is None:
+            return
+        who = "" if decision is None else class_of(request, self.guard.standing(request.account_id), decision)
+        self.journal.add(request, passage.sketch, decision, who=who, status=status or None, usage=usage)
