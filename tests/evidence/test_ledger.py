@@ -7,6 +7,7 @@ import itertools
 import json
 import multiprocessing
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -53,8 +54,9 @@ def test_a_filed_record_is_proved_and_shown_field_by_field(tmp_path):
     assert proof.verify(hash_leaf(body), ledger.verifier_keys()).size == 300
     entry = json.loads(body)
     assert entry["open"] == {"by": "person"}
-    assert b"remark" not in body
-    assert b"ada" not in body
+    told = re.sub(rb"[A-Za-z0-9+/]{40,}=*", b"", body)  # three letters may stand in a digest by chance
+    assert b"remark" not in told
+    assert b"ada" not in told
     shown = {opening.field: opening.disclosure for opening in ledger.openings(123)}
     digest = base64.b64decode(entry["sealed"]["text"])
     assert verify_field("text", digest, shown["text"]) == "remark 123"

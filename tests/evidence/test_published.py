@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -55,6 +56,7 @@ def test_nothing_about_anybody_is_published(tmp_path):
     ledger.append([appeal("acct-secret-7", "my shop is Lingua Ltd"), note("between us")])
     publish(ledger, folder)
     found = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+    found = re.sub(rb"[A-Za-z0-9+/]{40,}=*", b"", found)  # three letters may stand in a digest by chance
     for secret in (b"acct-secret-7", b"Lingua", b"between us", b"ada"):
         assert secret not in found
 

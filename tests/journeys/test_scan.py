@@ -21,8 +21,8 @@ from tests.journeys.small_log import CUSTOMER, RING, rows, write
 
 FILES = {
     ".spiritsafe", "run.json", "campaigns.json", "members.parquet", "exchanges.parquet", "links.parquet",
-    "evidence.parquet", "groups.parquet", "accounts.parquet", "quarantine.parquet", "findings.ocsf.jsonl",
-    "report.html",
+    "evidence.parquet", "fingerprints.parquet", "groups.parquet", "accounts.parquet", "quarantine.parquet",
+    "findings.ocsf.jsonl", "report.html",
 }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ class Timing:
     >>> timing = Timing()
     >>> timing.add(0.00015)
     >>> timing.cumulative()[0][2]
-    ('0.0002', 1)
+    ('0.0002', 1.0)
     """
 
     def __init__(self) -> None:
