@@ -32,6 +32,7 @@ missing_packages() { # Debian's names for what is not there
     [ -x /usr/bin/chromium ] || echo chromium
     command -v openssl >/dev/null || echo openssl
     compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || echo postgresql
+    command -v redis-server >/dev/null || command -v valkey-server >/dev/null || echo redis-server
     # Playwright's driver is linked against it and does not bring it.
     compgen -G '/usr/lib/*/libatomic.so.1' >/dev/null || echo libatomic1
   fi
@@ -52,6 +53,7 @@ $(for package in $missing; do case $package in
   chromium) echo "  - Chromium at /usr/bin/chromium, for the tests that open the report" ;;
   openssl) echo "  - the program openssl, a time-stamp authority for the tests of the ledger" ;;
   postgresql) echo "  - PostgreSQL 15 or later in /usr/lib/postgresql, for the tests of the cases" ;;
+  redis-server) echo "  - redis-server or valkey-server, for the tests of a fleet of guards" ;;
   libatomic1) echo "  - the library libatomic.so.1, for Playwright, which drives Chromium" ;;
 esac; done)
 

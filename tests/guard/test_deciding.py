@@ -333,3 +333,14 @@ def test_a_roster_is_given_back_as_soon_as_another_is_in_its_place(guard, tmp_pa
         assert old() is None
     finally:
         gc.enable()
+
+
+def test_what_follows_in_a_conversation_that_began_with_the_template_is_the_campaigns_too(guard, tmp_path):
+    begins = request("relay", template=True, conversation_id="c-7")
+    follows = request("relay", conversation_id="c-7", after_s=1)
+    assert answers(guard, follows, begins, follows) == [Answer.OBSERVE, Answer.BLOCK, Answer.BLOCK]
+    assert "conversation" in guard.decide(follows).reasons[-1].statement
+    others = (request("relay", conversation_id="c-8"), request("relay"), request("maybe", conversation_id="c-7"))
+    assert answers(guard, *others) == [Answer.OBSERVE, Answer.OBSERVE, Answer.ALLOW]
+    guard.swap(roster=roster_of(tmp_path, name="next"))
+    assert guard.decide(follows).acted == Answer.BLOCK

@@ -43,7 +43,8 @@ def contents(
         ),
         **_columns(
             ("value_hash", "value_campaign", "value_kind"),
-            [(NAMES.hashed(column, value), c, kind) for column, value, c, kind in values],
+            [(NAMES.hashed(column, value), c, kind) for column, value, c, kind in values]
+            + [(1000 + place, c, Kind.CONTENT) for place, (c, _, _) in enumerate(templates)],
         ),
         **_columns(
             ("attested_hash", "attested_kind", "attested_from_s", "attested_until_s"),

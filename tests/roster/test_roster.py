@@ -39,7 +39,7 @@ def test_a_campaign_comes_back_as_it_was_given(path):
     roster = Roster(path)
     assert roster.campaign(0) == Campaign("id-c1", "c1", 3, FOREVER_S, confirmed=True)
     assert roster.campaign(1).sources == (0,)
-    assert (roster.accounts, roster.campaigns, roster.templates, roster.values) == (4, 2, 2, 3)
+    assert (roster.accounts, roster.campaigns, roster.templates, roster.values) == (4, 2, 2, 5)
     assert roster.head.sources[0].name == "acme"
 
 

@@ -102,7 +102,13 @@ def publish_(
         established_days=established_days,
     )
     contents = gather([read_scan(folder) for folder in scan_dirs], session.book, terms)
-    tell_published(publish(contents, home=session.settings.open_home(), ledger=session.ledger), as_json=as_json)
+    published = publish(contents, home=session.settings.open_home(), ledger=session.ledger)
+    if session.settings.guard_redis:
+        from spiritsafe.guard.fleet import share_roster
+        from spiritsafe.guard.home import open_fleet_secret
+
+        share_roster(session.settings.guard_redis, published.path, secret=open_fleet_secret(session.settings))
+    tell_published(published, as_json=as_json)
 
 
 @guard.command("check")

@@ -6,6 +6,7 @@ outlives them (`Counts`). Comes from `guard.deciding`; uses `guard.ceilings`.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
@@ -13,11 +14,14 @@ import msgspec
 
 from spiritsafe.guard.ceilings import ceiling
 from spiritsafe.guard.counters import HOUR_US, FadingCounts
+from spiritsafe.guard.matching import TEMPLATE
 from spiritsafe.guard.model import Answer, Decision, Reason
 from spiritsafe.guard.rarity import LiveRarity
 from spiritsafe.guard.reasons import held, told
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from spiritsafe.guard.matching import Match
     from spiritsafe.guard.model import Request
     from spiritsafe.guard.policy import Policy, Rule
@@ -27,6 +31,9 @@ if TYPE_CHECKING:
 
 COUNTED: Final = 200_000
 """Accounts that showed a mark of a campaign, marks, and campaigns' budgets that are counted: those of late."""
+
+TOLD: Final = 50_000
+"""What waits to be told to other guards of a fleet, at most."""
 
 CAMPAIGNS_REMEMBERED: Final = 4_096
 MODELS_REMEMBERED: Final = 1_024
@@ -44,13 +51,60 @@ class Counts:
         self.rates: FadingCounts[tuple[int, str]] = FadingCounts(most=COUNTED)
         self.shown: FadingCounts[int] = FadingCounts(most=COUNTED)
         self.rarity = LiveRarity()
+        self._carried: OrderedDict[int, int] = OrderedDict()
         self._passed: dict[int, int] = {}
+        self._told: list[dict[str, int]] | None = None
+
+    def share(self) -> None:
+        """From here on keep what other guards of a fleet have to know."""
+        self.budgets.share()
+        self._told = []
+
+    def take_told(self) -> list[dict[str, int]]:
+        """What other guards have to know, since it was last taken."""
+        told, self._told = self._told or [], []
+        return told
+
+    def tell_again(self, told: list[dict[str, int]]) -> None:
+        """What was taken could not be told: keep it, as far as there is room."""
+        self._told = [*told, *(self._told or [])][-TOLD:]
+
+    def hear(self, told: Mapping[str, str]) -> None:
+        """What another guard says: who passed until when, or who showed a mark. What is none of these is left out."""
+        try:
+            account = int(told["a"])
+            if "u" in told:
+                self._passed[account] = int(told["u"])
+            elif "m" in told:
+                self.rarity.show(int(told["m"]), account, established=told["e"] == "1")
+        except (KeyError, ValueError):
+            return
+
+    def show(self, mark: int, account: int, *, established: bool) -> None:
+        """An account that is on no list shows a mark."""
+        if self._told is not None and len(self._told) < TOLD and not self.rarity.shown_by(mark, account):
+            self._told.append({"m": mark, "a": account, "e": int(established)})
+        self.rarity.show(mark, account, established=established)
 
     def passed(self, account: int, until_us: int, *, at_us: int) -> None:
         """An account passed a challenge, and is not challenged again until then."""
+        if self._told is not None and len(self._told) < TOLD:
+            self._told.append({"a": account, "u": until_us})
         if len(self._passed) >= COUNTED:
             self._passed = {key: until for key, until in self._passed.items() if until > at_us}
         self._passed[account] = until_us
+
+    def carry(self, account: int, conversation: str, template: int) -> None:
+        """A template, by its key, was used in a conversation of an account."""
+        key = hash((account, conversation))
+        self._carried[key] = template
+        self._carried.move_to_end(key)
+        if len(self._carried) > COUNTED:
+            self._carried.popitem(last=False)
+
+    def carried(self, account: int, conversation: str | None) -> int | None:
+        """The key of the template that was used in a conversation before, or None."""
+        return None if conversation is None else self._carried.get(hash((account, conversation)))
 
     def has_passed(self, account: int, at_us: int) -> bool:
         """Whether an account passed a challenge of late."""
@@ -119,8 +173,13 @@ class InForce:
         for mark, _, _ in one.marks:
             self._counts.shown.add(mark, seen.at_us)
             if stranger:
-                rarity.show(mark, seen.account, established=seen.established)
+                self._counts.show(mark, seen.account, established=seen.established)
         one.without(rarity.suspended)
+        conversation = seen.request.conversation_id
+        if conversation is not None:
+            for mark, _, what in one.marks:
+                if what == TEMPLATE:
+                    self._counts.carry(seen.account, conversation, mark)
 
     def _rules_for(self, model: str, plan: str) -> tuple[Rule, ...]:
         rules = self._rules.get((model, plan))

@@ -7,6 +7,7 @@ budgets of campaigns, and rates of accounts and fingerprints.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
@@ -40,6 +41,8 @@ class FadingCounts(Generic[K]):
         self._constant_us = constant_us
         self._most = most
         self._counts: OrderedDict[K, tuple[float, int]] = OrderedDict()
+        self._owed: dict[K, float] = {}
+        self._shared = False
 
     def __len__(self) -> int:
         return len(self._counts)
@@ -52,6 +55,8 @@ class FadingCounts(Generic[K]):
         else:
             at_us = last_us
         self._counts[key] = (counted + amount, at_us)
+        if self._shared:
+            self.owe(key, amount)
         if len(self._counts) > self._most:
             self._counts.popitem(last=False)
         return counted + amount
@@ -67,6 +72,27 @@ class FadingCounts(Generic[K]):
         if counted < below:
             return 0
         return math.ceil(self._constant_us * math.log(counted / below)) if below > 0 else self._constant_us
+
+    def absorb(self, key: K, counted: float, at_us: int) -> None:
+        """Take over a count that was made elsewhere, with what was counted here and not told of yet."""
+        self._counts[key] = (counted + self._owed.get(key, 0.0), at_us)
+        self._counts.move_to_end(key)
+
+    def share(self) -> None:
+        """From here on remember what is counted, until it was told of (`spent`)."""
+        self._shared = True
+
+    def spent(self, most: int) -> dict[K, float]:
+        """What was counted since it was last told of, and 0 for others that were counted last: `most` keys in all."""
+        owed, self._owed = self._owed, {}
+        for key in itertools.islice(reversed(self._counts), max(most - len(owed), 0)):
+            owed.setdefault(key, 0.0)
+        return owed
+
+    def owe(self, key: K, amount: float) -> None:
+        """What was to be told of could not be: keep it for the next time."""
+        if amount:
+            self._owed[key] = self._owed.get(key, 0.0) + amount
 
     def items(self) -> Iterator[tuple[K, float, int]]:
         """Each key with its count and when it was last counted, longest ago first."""

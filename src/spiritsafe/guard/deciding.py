@@ -42,7 +42,8 @@ class KeysDifferError(UsageError):
 
 
 class Guard:
-    """Answers requests. Safe for several threads: one decides at a time, and prompts are sketched beside one another.
+    """Answers requests. Safe for several threads: one decides at a time, holding `lock`, and prompts are sketched
+    beside one another.
 
     Parameters
     ----------
@@ -77,7 +78,7 @@ class Guard:
         self._tactics = OnlineTactics() if tactics is None else tactics
         if self._tactics.texts != parameters.tactics:
             raise KeysDifferError("the sketches' tactics are not those that are looked for", hint="give both the same")
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
         self._texts: dict[tuple[int, int], int] = {}
         self.clock = EventClock()
         self.counts = Counts()
@@ -108,7 +109,7 @@ class Guard:
         """An account passed a challenge: for the policy's `passed_hours` it is not challenged again."""
         until_us = at_us + round(self.policy.passed_hours * HOUR_US)
         account = self._names.hashed("account_id", account_id)
-        with self._lock:
+        with self.lock:
             self.counts.passed(account, until_us, at_us=at_us)
 
     def standing(self, account_id: str) -> Standing:
@@ -143,7 +144,7 @@ class Guard:
         ):
             if given is not None or text:
                 beside[name] = self._whole(text or "") if given is None else given
-        with self._lock:
+        with self.lock:
             return self._decided(self._in_force, request, sketch, beside)
 
     def _decided(
@@ -154,7 +155,8 @@ class Guard:
         standing = force.roster.standing(account)
         shown = tuple(sorted(self._tactics.observe(msgspec.structs.asdict(request), sketch).tactics))
         established = _established(request, standing, at_us, days=force.policy.established_days)
-        found = match(force.roster, self._names, request, standing, sketch, beside)
+        carried = self.counts.carried(account, request.conversation_id)
+        found = match(force.roster, self._names, request, standing, sketch, beside, carried)
         decision = force.nothing
         if found:
             seen = Seen(request, account, standing, established, shown, at_us)

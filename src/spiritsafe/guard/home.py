@@ -65,6 +65,11 @@ def open_names(settings: Settings) -> Names:
     )
 
 
+def open_fleet_secret(settings: Settings) -> bytes:
+    """What the guards of a fleet have in common: from the sketch key, which all of them need."""
+    return ensure_key(_keys(settings), "sketch").derive("fleet")
+
+
 def open_parameters(settings: Settings) -> SketchParameters:
     """How this home sketches prompts, with the tactics that are installed."""
     key = ensure_key(_keys(settings), "sketch")

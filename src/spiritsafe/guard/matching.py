@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from spiritsafe.sketch.single import PromptSketch
 
 TEMPLATE: Final = "template"
+CARRIED: Final = "carried"
+"""A conversation in which an earlier exchange was an instance of the template: what follows is the campaign's too, as
+the scan counts it (`campaigns.exchanges`)."""
 VALUES: Final = (
     "client_ip", "ja4", "http2_fingerprint", "user_agent", "conversation_id", "payment_fingerprint", "email_pattern",
     "organization_id", "tool_schema_hash",
@@ -66,6 +69,7 @@ def match(
     standing: Standing,
     sketch: PromptSketch | None,
     beside: dict[str, int],
+    carried: int | None = None,
 ) -> dict[int, Match]:
     """Campaigns that a request touches, by their place in the roster.
 
@@ -79,6 +83,8 @@ def match(
         Its prompt's numbers; None where there is no prompt.
     beside
         `system_prompt_hash` and `assistant_prefill_hash`, where there are such texts.
+    carried
+        The key of the template with which its conversation began, or went on before; None where none is known.
     """
     found: dict[int, Match] = {}
     if standing.campaign >= 0:
@@ -89,6 +95,9 @@ def match(
             campaign, least, key = roster.template(template)
             if hits >= least:
                 _mark(found, campaign, key, Kind.CONTENT, TEMPLATE)
+    if carried is not None:
+        for campaign, kind in roster.value(carried):
+            _mark(found, campaign, carried, kind, CARRIED)
     if roster.values:
         for column, value in _values(request, beside):
             key = names.hashed(column, value)

@@ -92,6 +92,11 @@ class LiveRarity:
         """The marks that are suspended."""
         return [mark for mark, one in self._audiences.items() if one.suspended]
 
+    def shown_by(self, mark: int, account: int) -> bool:
+        """Whether an account is known to have shown a mark."""
+        found = self._audiences.get(mark)
+        return found is not None and account in found.accounts
+
     def show(self, mark: int, account: int, *, established: bool) -> bool:
         """An account that is on no list shows a mark; whether the mark is suspended now."""
         found = self._audiences.get(mark)

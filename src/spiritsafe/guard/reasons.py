@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from spiritsafe.guard.matching import TEMPLATE
+from spiritsafe.guard.matching import CARRIED, TEMPLATE
 from spiritsafe.guard.model import Reason
 from spiritsafe.roster.model import Kind
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _MARKS: Final = {
     TEMPLATE: "its prompt is an instance of the campaign's template",
+    CARRIED: "it goes on with a conversation in which the campaign's template was used",
     "system_prompt_hash": "its system prompt is the campaign's",
     "assistant_prefill_hash": "it begins the answer as the campaign does",
     "prefix_block": "its input begins as the campaign's do",

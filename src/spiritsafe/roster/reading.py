@@ -92,7 +92,8 @@ class Roster:
 
     @property
     def values(self) -> int:
-        """How many single values it knows: system prompts, tools, addresses, client builds and so on."""
+        """How many single values it knows: system prompts, addresses, client builds and so on, and each template's
+        key."""
         return len(self._value_hash)
 
     def standing(self, account: int) -> Standing:

@@ -197,6 +197,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Path | None,
         _about("JSON file that says of the SHA-256 of an API key whose it is, and their plan.", default="none"),
     ] = None
+    guard_redis: Annotated[
+        str,
+        Meta(max_length=500, pattern=r"^((redis|rediss)://([^:@/?]+@)?[^@/?]+(/[0-9]*)?|unix:///[^?]*)?$"),
+        _about(
+            "Redis or Valkey over which several guards count as one, e.g. rediss://counts.example:6379/0. No password "
+            "here: REDISCLI_AUTH is read. Needs the extra spiritsafe[fleet].",
+            default="none: each guard counts for itself",
+        ),
+    ] = ""
     guard_fail: Annotated[
         Literal["open", "closed"],
         _about("What becomes of a request that could not be decided on: let through, or 503."),

@@ -53,7 +53,7 @@ def publish(contents: Contents, *, home: Path, ledger: Ledger) -> Published:
             campaigns=roster.campaigns,
             confirmed=sum(campaign.confirmed for campaign in contents.campaigns),
             templates=roster.templates,
-            values=roster.values,
+            values=roster.values - roster.templates,
             attestations=len(contents.columns["attested_hash"]),
         )
         fields: dict[str, Json] = {

@@ -247,6 +247,8 @@ def _columns(found: _Found, names: Names) -> dict[str, NDArray[Any]]:
     keys = list(found.places)
     whole = [place for place, phrases in sorted(found.phrases.items()) if len(phrases) >= found.least[place]]
     templates = [(place, found.least[place], names.hashed("template", keys[place])) for place in whole]
+    # By its key too: a conversation that began with a template is known by it (`guard.matching`).
+    values = found.values | {(key, place, int(Kind.CONTENT)) for place, _, key in templates}
     said = [(phrase, at) for at, place in enumerate(whole) for phrase in sorted(found.phrases[place])]
     accounts = [(account, *told) for account, told in found.accounts.items()]
     return (
@@ -256,7 +258,7 @@ def _columns(found: _Found, names: Names) -> dict[str, NDArray[Any]]:
         )
         | _table(("template_campaign", "template_least", "template_key"), templates)
         | _table(("phrase", "phrase_template"), said)
-        | _table(("value_hash", "value_campaign", "value_kind"), sorted(found.values))
+        | _table(("value_hash", "value_campaign", "value_kind"), sorted(values))
     )  # fmt: skip
 
 

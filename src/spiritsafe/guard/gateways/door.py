@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from spiritsafe.guard.deciding import Guard
+    from spiritsafe.guard.fleet import Fleet
     from spiritsafe.guard.gateways.callers import Caller
     from spiritsafe.guard.gateways.exchanges import Endpoint
     from spiritsafe.guard.gateways.refusals import Refusal
@@ -82,6 +83,8 @@ class Door:
         Takes up newer rosters and policies; None takes up none.
     health
         Looks at what comes in.
+    fleet
+        Counts together with other guards; None counts alone.
     clock_us
         UTC microseconds.
     """
@@ -94,10 +97,11 @@ class Door:
         journal: Journal | None = None,
         reloader: Reloader | None = None,
         health: Health | None = None,
+        fleet: Fleet | None = None,
         clock_us: Callable[[], int] = lambda: time.time_ns() // 1000,
     ) -> None:
         self.guard, self.options, self.journal = guard, options, journal
-        self.reloader, self.health = reloader, health or Health()
+        self.reloader, self.health, self.fleet = reloader, health or Health(), fleet
         self._clock_us = clock_us
         self.counts: Counter[str] = Counter()
         self.answers: Counter[str] = Counter()
@@ -140,6 +144,8 @@ class Door:
         """Stop looking for newer files, and put on disk what is to be written down."""
         if self.reloader is not None:
             self.reloader.stop()
+        if self.fleet is not None:
+            self.fleet.stop()
         if self.journal is not None:
             self.journal.close()
 

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 from spiritsafe.guard.gateways.callers import Trust, read_key_accounts
 from spiritsafe.guard.gateways.door import Door, DoorOptions
 from spiritsafe.guard.health import Health
-from spiritsafe.guard.home import journal_path, open_guard, open_parameters, policy_path, roster_path
+from spiritsafe.guard.home import (
+    journal_path,
+    open_fleet_secret,
+    open_guard,
+    open_parameters,
+    policy_path,
+    roster_path,
+)
 from spiritsafe.guard.journal import Journal
 from spiritsafe.guard.reloading import Reloader
 from spiritsafe.settings import load_settings
@@ -19,6 +26,8 @@ from spiritsafe.settings import load_settings
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from spiritsafe.guard.deciding import Guard
+    from spiritsafe.guard.fleet import Fleet
     from spiritsafe.settings import Settings
 
 
@@ -51,7 +60,18 @@ def open_door(settings: Settings | None = None, *, roster: Path | None = None, p
     )
     journal = Journal(journal_path(home), open_parameters(settings).metadata())
     reloader = Reloader(guard, roster or roster_path(home), policy or policy_path(home))
-    door = Door(guard, options, journal=journal, reloader=reloader, health=Health())
+    fleet = _fleet(settings, guard, None if roster else roster_path(home))
+    door = Door(guard, options, journal=journal, reloader=reloader, health=Health(), fleet=fleet)
     reloader.start()
+    if fleet is not None:
+        fleet.start()
     atexit.register(door.close)
     return door
+
+
+def _fleet(settings: Settings, guard: Guard, roster: Path | None) -> Fleet | None:
+    if not settings.guard_redis:
+        return None
+    from spiritsafe.guard.fleet import Fleet  # an extra: only those who set it need it
+
+    return Fleet(guard, settings.guard_redis, secret=open_fleet_secret(settings), roster=roster)

@@ -52,6 +52,8 @@ def status_of(door: Door) -> Status:
         faults |= {f"{name}_refused": text for name, text in reloader.faults.items()}
     if journal is not None and journal.fault:
         faults["journal"] = f"what comes in cannot be written down: {journal.fault}"
+    if door.fleet is not None and door.fleet.fault:
+        faults["fleet"] = door.fleet.fault
     if door.counts["errors"]:
         faults["errors"] = f"{door.counts['errors']:,} requests could not be decided on"
     return Status(
