@@ -27,7 +27,7 @@ from spiritsafe.events.sources import ReadOptions
 from spiritsafe.guard import Answer, Guard, Policy, Request, read_policy
 from spiritsafe.guard.home import PSEUDONYM_KEY, SHIPPED_POLICY, open_names, open_parameters
 from spiritsafe.pipeline import find_campaigns
-from spiritsafe.roster import Roster, write_roster
+from spiritsafe.roster import Role, Roster, write_roster
 from spiritsafe.settings import load_settings
 from spiritsafe.stats.intervals import clustered_upper_bound
 from spiritsafe.watch.past import past_of
@@ -51,7 +51,7 @@ MARKS: Final = "list and marks"
 LIST: Final = "the list alone"
 HEAD: Final = (
     "stealth", "campaigns detected", "their exchanges since", f"through, {MARKS}", f"through, {LIST}",
-    "through, of accounts on the list",
+    "of them by core members on the list", "by relays on the list",
 )  # fmt: skip
 
 
@@ -60,15 +60,15 @@ class Met:
     """What one guard did in one world.
 
     Of each campaign, exchanges after a scan first accused one of its accounts: `after`, and those that passed,
-    `through`; the same of accounts that the list of the day named, `named`, `named_through`. Of each innocent the
-    sternest answer. `mixed` are innocents' exchanges in accounts that a campaign used too, `mixed_stopped` those that
-    were stopped.
+    `through`; the same of accounts that the list of the day named with a role, `named`, `named_through`. Of each
+    innocent the sternest answer. `mixed` are innocents' exchanges in accounts that a campaign used too, `mixed_stopped`
+    those that were stopped.
     """
 
     after: Counter[str] = field(default_factory=Counter)
     through: Counter[str] = field(default_factory=Counter)
-    named: Counter[str] = field(default_factory=Counter)
-    named_through: Counter[str] = field(default_factory=Counter)
+    named: Counter[tuple[str, int]] = field(default_factory=Counter)
+    named_through: Counter[tuple[str, int]] = field(default_factory=Counter)
     innocents: dict[str, Answer] = field(default_factory=dict)
     mixed: int = 0
     mixed_stopped: int = 0
@@ -80,9 +80,10 @@ class Met:
         if campaign is not None and campaign in known:
             self.after[campaign] += 1
             self.through[campaign] += passed
-            if guard.standing(request.account_id).campaign >= 0:
-                self.named[campaign] += 1
-                self.named_through[campaign] += passed
+            standing = guard.standing(request.account_id)
+            if standing.campaign >= 0:
+                self.named[campaign, standing.role] += 1
+                self.named_through[campaign, standing.role] += passed
         elif campaign is None and owner is not None:
             self.mixed += 1
             self.mixed_stopped += not passed
@@ -172,8 +173,11 @@ def campaign_rows(worlds: Sequence[tuple[dict[str, Met], Truth]]) -> list[list[o
             for campaign, after in one.after.items():
                 level = truth.stealth[campaign]
                 found[level].add((number, campaign))
-                total[level, name].update(after=after, through=one.through[campaign], named=one.named[campaign],
-                                          named_through=one.named_through[campaign])  # fmt: skip
+                counts = total[level, name]
+                counts.update(after=after, through=one.through[campaign])
+                for role in (Role.CORE, Role.RELAY):
+                    counts[f"named {role}"] += one.named[campaign, role]
+                    counts[f"through {role}"] += one.named_through[campaign, role]
     made: list[list[object]] = []
     for level in sorted(found):
         cells: list[object] = [level, len(found[level]), f"{total[level, MARKS]['after']:,}"]
@@ -181,7 +185,9 @@ def campaign_rows(worlds: Sequence[tuple[dict[str, Met], Truth]]) -> list[list[o
             counts = total[level, name]
             cells.append(f"{counts['through'] / max(counts['after'], 1):.1%}")
         counts = total[level, MARKS]
-        cells.append(f"{counts['named_through'] / max(counts['named'], 1):.1%} of {counts['named']:,}")
+        for role in (Role.CORE, Role.RELAY):
+            named = counts[f"named {role}"]
+            cells.append(f"{counts[f'through {role}'] / max(named, 1):.1%} of {named:,}")
         made.append(cells)
     return made
 
@@ -236,7 +242,8 @@ def main(argv: list[str]) -> int:
         f"{frame('benchmarks.detection.guard_loop')}\n"
         f"Worlds of the recipe `floor-test` scaled to {ACCOUNTS:,} accounts, seeds {SEEDS[0]} to {SEEDS[-1]}, scanned "
         "every midnight from the third day on; the shipped policy, enforcing. *Since*: after the first scan that "
-        "accuses one of a campaign's accounts. *Through*: answered with observe or milder.\n\n"
+        "accuses one of a campaign's accounts. *Through*: answered with observe or milder. A relay carries other "
+        "people's traffic too, and only what shows the campaign's content is acted on.\n\n"
         + table(HEAD, campaign_rows(worlds))
         + "\nInnocents by the sternest answer that they met on any day; in ten thousand, and a one-sided 95 % bound "
         "over organisations:\n\n"

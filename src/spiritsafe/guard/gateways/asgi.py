@@ -76,7 +76,7 @@ class GuardMiddleware:
         assert isinstance(data, bytes)
         peer = scope.get("client")
         caller = caller_of(headers, peer[0] if peer else None, self.door.options.trust)
-        passage = self.door.enter(endpoint, body, caller)
+        passage = self.door.enter(endpoint, body, caller, headers)
         if passage.refusal is not None:
             await _refuse(send, passage.refusal)
             self.door.leave(passage, passage.refusal.status, {})

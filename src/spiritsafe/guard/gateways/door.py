@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from spiritsafe.guard.gateways.callers import Caller
     from spiritsafe.guard.gateways.exchanges import Endpoint
     from spiritsafe.guard.gateways.refusals import Refusal
+    from spiritsafe.guard.gateways.tracing import Tracing
     from spiritsafe.guard.journal import Journal
     from spiritsafe.guard.model import Decision, Request
     from spiritsafe.guard.reloading import Reloader
@@ -85,6 +86,8 @@ class Door:
         Looks at what comes in.
     fleet
         Counts together with other guards; None counts alone.
+    tracing
+        Makes a span for each decision; None makes none.
     clock_us
         UTC microseconds.
     """
@@ -98,17 +101,30 @@ class Door:
         reloader: Reloader | None = None,
         health: Health | None = None,
         fleet: Fleet | None = None,
+        tracing: Tracing | None = None,
         clock_us: Callable[[], int] = lambda: time.time_ns() // 1000,
     ) -> None:
         self.guard, self.options, self.journal = guard, options, journal
         self.reloader, self.health, self.fleet = reloader, health or Health(), fleet
+        self.tracing = tracing
         self._clock_us = clock_us
         self.counts: Counter[str] = Counter()
         self.answers: Counter[str] = Counter()
         self.timing = Timing()
 
-    def enter(self, endpoint: Endpoint, body: dict[str, Any], caller: Caller) -> Passage:
-        """Decide on a call. Never raises: what goes wrong is counted, and let through or turned away as set."""
+    def enter(
+        self, endpoint: Endpoint, body: dict[str, Any], caller: Caller, headers: Mapping[str, str] | None = None
+    ) -> Passage:
+        """Decide on a call. Never raises: what goes wrong is counted, and let through or turned away as set. `headers`
+        may say of which trace it is."""
+        if self.tracing is None:
+            return self._entered(endpoint, body, caller)
+        span = self.tracing.begin(headers or {})
+        passage = self._entered(endpoint, body, caller)
+        self.tracing.end(span, passage)
+        return passage
+
+    def _entered(self, endpoint: Endpoint, body: dict[str, Any], caller: Caller) -> Passage:
         passage = Passage(reference=new_id(), began_ns=time.perf_counter_ns())
         try:
             if caller.account_id is None:
@@ -146,6 +162,8 @@ class Door:
             self.reloader.stop()
         if self.fleet is not None:
             self.fleet.stop()
+        if self.tracing is not None:
+            self.tracing.close()
         if self.journal is not None:
             self.journal.close()
 

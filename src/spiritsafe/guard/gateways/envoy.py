@@ -13,13 +13,9 @@ import signal
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import grpc
-from envoy.config.core.v3.base_pb2 import HeaderValue, HeaderValueOption
-from envoy.service.auth.v3 import external_auth_pb2, external_auth_pb2_grpc
-from envoy.type.v3.http_status_pb2 import HttpStatus
-from google.rpc.code_pb2 import OK, PERMISSION_DENIED
-from google.rpc.status_pb2 import Status
 
 from spiritsafe.errors import EnvironmentFault
+from spiritsafe.guard.gateways import envoy_messages as wire
 from spiritsafe.guard.gateways.callers import caller_of
 from spiritsafe.guard.gateways.exchanges import BodyError, body_of, endpoint_of
 from spiritsafe.guard.gateways.refusals import BROKEN, ENCODED, refused
@@ -40,19 +36,19 @@ class EnvoyListenFault(EnvironmentFault):
     code: ClassVar[str] = "guard.envoy_listen"
 
 
-class Authorization(external_auth_pb2_grpc.AuthorizationServicer):  # type: ignore[misc]
+class Authorization:
     """Answers Envoy. `door` decides."""
 
     def __init__(self, door: Door) -> None:
         self._door = door
 
-    async def Check(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802 - as gRPC calls it
+    async def check(self, request: Any, _context: Any) -> Any:
         """Whether a call may go on. Of what asks no model nothing is read."""
         told = request.attributes.request.http
         endpoint = endpoint_of(told.path.partition("?")[0]) if told.method == "POST" else None
         if endpoint is None:
             return _let_on()
-        headers = dict(told.headers)
+        headers = {one.key: one.value for one in told.headers}
         if headers.get("content-encoding", "identity").lower() != "identity":
             return _turn_away(refused(endpoint.api, ENCODED))
         try:
@@ -61,7 +57,7 @@ class Authorization(external_auth_pb2_grpc.AuthorizationServicer):  # type: igno
             self._door.counts["refused_400"] += 1
             return _turn_away(refused(endpoint.api, BROKEN))
         peer = request.attributes.source.address.socket_address.address or None
-        passage = self._door.enter(endpoint, body, caller_of(headers, peer, self._door.options.trust))
+        passage = self._door.enter(endpoint, body, caller_of(headers, peer, self._door.options.trust), headers)
         if passage.refusal is not None:
             self._door.leave(passage, passage.refusal.status, {})
             return _turn_away(passage.refusal)
@@ -71,23 +67,21 @@ class Authorization(external_auth_pb2_grpc.AuthorizationServicer):  # type: igno
 
 def _let_on(measures: tuple[str, ...] = ()) -> Any:
     """Go on; a header of the client's that looks like ours is taken away."""
-    allowed = external_auth_pb2.OkHttpResponse()
     if measures:
-        value = HeaderValue(key=MEASURES_HEADER, value=",".join(measures))
-        overwrite = HeaderValueOption.HeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD
-        allowed.headers.append(HeaderValueOption(header=value, append_action=overwrite))
+        header = wire.Header(key=MEASURES_HEADER, value=",".join(measures))
+        allowed = wire.Allowed(headers=[wire.HeaderOption(header=header, append_action=wire.OVERWRITE)])
     else:
-        allowed.headers_to_remove.append(MEASURES_HEADER)
-    return external_auth_pb2.CheckResponse(status=Status(code=OK), ok_response=allowed)
+        allowed = wire.Allowed(headers_to_remove=[MEASURES_HEADER])
+    return wire.CheckResponse(status=wire.Status(code=wire.OK), ok_response=allowed)
 
 
 def _turn_away(refusal: Refusal) -> Any:
-    denied = external_auth_pb2.DeniedHttpResponse(
-        status=HttpStatus(code=refusal.status),
+    denied = wire.Denied(
+        status=wire.HttpStatus(code=refusal.status),
         body=refusal.body.decode(),
-        headers=[HeaderValueOption(header=HeaderValue(key=name, value=value)) for name, value in refusal.headers],
+        headers=[wire.HeaderOption(header=wire.Header(key=name, value=value)) for name, value in refusal.headers],
     )
-    return external_auth_pb2.CheckResponse(status=Status(code=PERMISSION_DENIED), denied_response=denied)
+    return wire.CheckResponse(status=wire.Status(code=wire.PERMISSION_DENIED), denied_response=denied)
 
 
 def serve(door: Door, address: str, *, ready: Callable[[int], None]) -> None:
@@ -100,7 +94,12 @@ def serve(door: Door, address: str, *, ready: Callable[[int], None]) -> None:
 
 async def _run(door: Door, address: str, ready: Callable[[int], None]) -> None:
     server = grpc.aio.server(options=[("grpc.max_receive_message_length", door.options.most_body_bytes + (1 << 20))])
-    external_auth_pb2_grpc.add_AuthorizationServicer_to_server(Authorization(door), server)
+    check = grpc.unary_unary_rpc_method_handler(
+        Authorization(door).check,
+        request_deserializer=wire.CheckRequest.FromString,
+        response_serializer=wire.CheckResponse.SerializeToString,
+    )
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(wire.SERVICE, {"Check": check}),))
     try:
         port = server.add_insecure_port(address)
     except RuntimeError as error:
