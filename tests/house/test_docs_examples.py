@@ -6,9 +6,11 @@ composed traffic in `world/`. A command that shall fail is written `$ command; e
 
 from __future__ import annotations
 
+import contextlib
 import doctest
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -116,8 +118,18 @@ def test_the_examples_of_a_page_do_what_it_says(page, compose, tmp_path, monkeyp
     if page.world is not None:
         shutil.copytree(compose(page.world), scratch / "world")
     names: dict[str, object] = {"__name__": "__main__"}
-    for block in page.examples:
-        if block.language == "console":
-            run_console(block, page, scratch)
-        else:
-            run_python(block, page, names)
+    try:
+        for block in page.examples:
+            if block.language == "console":
+                run_console(block, page, scratch)
+            else:
+                run_python(block, page, names)
+    finally:
+        end_what_was_started(scratch)
+
+
+def end_what_was_started(scratch: Path) -> None:
+    """End what a page left running: what runs beside it writes its number into a file NAME.pid."""
+    for path in scratch.glob("*.pid"):
+        with contextlib.suppress(ProcessLookupError, ValueError):
+            os.kill(int(path.read_text()), signal.SIGTERM)

@@ -14,6 +14,8 @@ _VERBS: Final[dict[str, tuple[str, str]]] = {
     "audit": ("spiritsafe.cli.prove_audit:audit", "Fail worlds that a fool could solve."),
     "score": ("spiritsafe.cli.prove_score:score", "Hold a scan against the truth of a world."),
     "inject": ("spiritsafe.cli.prove_inject:inject", "Plant labelled campaigns in a copy of your own logs."),
+    "send": ("spiritsafe.cli.prove_guard:send", "Send a log's requests to a guard on this machine."),
+    "upstream": ("spiritsafe.cli.prove_guard:upstream", "Stand in for a model, for trying a guard."),
 }
 _SIZES: Final = {"small": 1.0, "medium": 5.0, "large": 25.0}
 _MUCH_MORE: Final = 1.5  # times what was asked for, about which a size and a number of requests are only meant
