@@ -108,7 +108,7 @@ def envoy(folder: Path, guard: int, upstream: str):
     with (folder / "envoy.log").open("w") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
-        for _ in range(300):
+        for _ in range(600):
             with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{admin}/ready") as answer:
                 if answer.status == 200:
                     break

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import hashlib
 import http.client
-import itertools
 import json
+import threading
 import time
 
 import anthropic
@@ -44,7 +44,7 @@ def place(request, tmp_path):
     stack = contextlib.ExitStack()
 
     def open_(given=None, **options):
-        upstream = Upstream(pause_s=options.pop("pause_s", 0.0))
+        upstream = Upstream(gate=options.pop("gate", None))
         guard = guard_of(tmp_path, given=given)
         door = Door(guard, DoorOptions(**{"trust": TRUST, **options}), clock_us=lambda: 1_770_000_000_000_000)
         if request.param == "proxy":
@@ -177,11 +177,15 @@ def test_a_degraded_answer_lacks_what_the_decision_names_and_is_otherwise_the_sa
 
 
 def test_streamed_words_pass_as_they_come(place):
-    address, _, _ = place(pause_s=0.15)
+    """Each word is sent only once the one before has arrived: whoever held one back would wait for ever."""
+    gate = threading.Semaphore(1)
+    address, _, _ = place(gate=gate)
+    said = []
     with openai_of(address) as client:
-        arrived = [time.monotonic() for _ in chat(client, stream=True)]
-    gaps = [later - earlier for earlier, later in itertools.pairwise(arrived)]
-    assert sum(gap > 0.07 for gap in gaps) >= len(gaps) - 2, "words came in heaps"
+        for chunk in chat(client, stream=True, timeout=60):
+            said += [choice.delta.content for choice in chunk.choices if choice.delta.content]
+            gate.release()
+    assert said == WORDS
 
 
 def test_a_forwarding_header_is_believed_as_far_as_hops_are_ours(place):
@@ -259,14 +263,13 @@ def test_a_body_that_never_ends_is_not_waited_for(place):
     host, _, port = address.removeprefix("http://").partition(":")
     with socket.create_connection((host, int(port)), timeout=10) as line:
         line.sendall(b"POST /v1/messages HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{")
-        began, answer = time.monotonic(), b""
+        answer = b""
         for _ in range(3):
             line.sendall(b" ")
             time.sleep(0.05)
         while b"\r\n\r\n" not in answer:
             answer += line.recv(4096)
     assert answer.startswith(b"HTTP/1.1 408")
-    assert time.monotonic() - began < 5
     assert upstream.bodies == []
 
 

@@ -100,7 +100,7 @@ def litellm_in(folder: Path, home: Path, upstream: str):
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=folder)
     alive = f"http://127.0.0.1:{port}/health/liveliness"
     try:
-        for _ in range(600):
+        for _ in range(1800):
             with (
                 contextlib.suppress(OSError),
                 urllib.request.urlopen(f"http://127.0.0.1:{port}/health/liveliness") as alive,

@@ -24,13 +24,14 @@ USAGE = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
 
 
 class Upstream:
-    """The app. `bodies` are what it was asked, `headers` with which headers."""
+    """The app. `bodies` are what it was asked, `headers` with which headers. With a `gate` each event of a stream takes
+    a permit from it."""
 
-    def __init__(self, *, pause_s: float = 0.0) -> None:
+    def __init__(self, *, gate: threading.Semaphore | None = None) -> None:
         self.bodies: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.paths: list[str] = []
-        self.pause_s = pause_s
+        self.gate = gate
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -66,11 +67,11 @@ class Upstream:
         headers = [(b"content-type", b"text/event-stream; charset=utf-8")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         for name, event in events:
+            while self.gate is not None and not self.gate.acquire(blocking=False):
+                await asyncio.sleep(0.005)
             head = f"event: {name}\n" if name else ""
             text = event if isinstance(event, str) else json.dumps(event)
             await send({"type": "http.response.body", "body": f"{head}data: {text}\n\n".encode(), "more_body": True})
-            if self.pause_s:
-                await asyncio.sleep(self.pause_s)
         await send({"type": "http.response.body", "body": b""})
 
     @staticmethod
