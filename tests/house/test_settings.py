@@ -196,6 +196,26 @@ def test_a_file_that_came_with_a_folder_cannot_name_a_program_to_run(here, home)
     assert loaded(here, home).key_command == ("kms",)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        'guard_account_header = "x-account"',
+        'guard_fingerprint_header = "x-ja4"',
+        "guard_hops = 2",
+        'guard_keys = "/etc/spiritsafe/keys.json"',
+        'guard_redis = "redis://elsewhere.example:6379/0"',
+    ],
+)
+def test_a_file_that_came_with_a_folder_cannot_say_whom_the_guard_believes(here, home, line):
+    write(here, line + "\n")
+    with pytest.raises(SettingError, match=line.split()[0]):
+        loaded(here, home)
+    (here / "spiritsafe.toml").unlink()
+    write(home, line + "\n")
+    name, _, value = line.partition(" = ")
+    assert str(getattr(loaded(here, home), name)) == value.strip('"')
+
+
 def test_a_file_that_everybody_may_write_is_refused(here, home):
     write(here, "seed = 2\n").chmod(0o666)
     with pytest.raises(SettingsFileError, match="another user"):

@@ -35,8 +35,6 @@ FILE_NAME: Final = "spiritsafe.toml"
 _MAX_FILE_BYTES: Final = 1 << 20
 _SIZE: Final = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,9})?) ?([KMGT]i?B|B)?", re.IGNORECASE)
 _POWERS: Final = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
-# A file in the current folder may have come with somebody else's project: it may not name what to run or to call.
-_NOT_FROM_HERE: Final = ("key_command", "playbook_hosts")
 
 
 def load_settings(
@@ -71,7 +69,7 @@ def load_settings(
     here = (Path.cwd() if folder is None else folder) / FILE_NAME
     from_file: dict[str, tuple[object, str]] = {}
     if here.is_file():
-        from_file = _from_file(here, refused=_NOT_FROM_HERE, why="may come with somebody else's project")
+        from_file = _from_file(here, refused=_guarded(), why="may come with somebody else's project")
     else:
         value, where = (from_environment | given).get("home", (None, ""))
         home = default_home() if value is None else _converted("home", value, where)
@@ -90,6 +88,11 @@ def load_settings(
 
 def _names() -> tuple[str, ...]:
     return Settings.__struct_fields__
+
+
+def _guarded() -> tuple[str, ...]:
+    """What a file in the current folder may not say."""
+    return tuple(setting.name for setting in describe() if setting.guarded)
 
 
 def _nearest(name: str, cutoff: float = 0.5) -> str:

@@ -39,8 +39,9 @@ class HomeFault(EnvironmentFault):
     code = "settings.home"
 
 
-def _about(text: str, *, unit: str = "", default: str = "") -> Meta:
-    return Meta(description=text, extra={"unit": unit, "default": default})
+def _about(text: str, *, unit: str = "", default: str = "", guarded: bool = False) -> Meta:
+    """What a setting means; a guarded one says what to run, what to call or whom to believe."""
+    return Meta(description=text, extra={"unit": unit, "default": default, "guarded": guarded})
 
 
 def _cpu_count() -> int:
@@ -117,9 +118,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     key_command: Annotated[
         tuple[str, ...],
         _about(
-            "Program that wraps and unwraps keys, for key_provider = command; run without a shell. Not read "
-            "from a spiritsafe.toml in the current folder.",
+            "Program that wraps and unwraps keys, for key_provider = command; run without a shell.",
             default="none",
+            guarded=True,
         ),
     ] = ()
     key_epoch_days: Annotated[
@@ -165,9 +166,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     playbook_hosts: Annotated[
         tuple[str, ...],
         _about(
-            "Hosts (or host:port) that playbooks may call over TLS. Not read from a spiritsafe.toml in the current "
-            "folder.",
+            "Hosts (or host:port) that playbooks may call over TLS.",
             default="none",
+            guarded=True,
         ),
     ] = ()
     guard_account_header: Annotated[
@@ -177,12 +178,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             "Header in which your gateway tells the guard whose request it is. Only behind a gateway that sets it "
             "itself: it is believed.",
             default="none: the API key tells",
+            guarded=True,
         ),
     ] = ""
     guard_fingerprint_header: Annotated[
         str,
         Meta(max_length=100, pattern=r"^[A-Za-z0-9-]*$"),
-        _about("Header in which your TLS proxy writes the client's JA4. It is believed.", default="none"),
+        _about("Header in which your TLS proxy writes the client's JA4. It is believed.", default="none", guarded=True),
     ] = ""
     guard_hops: Annotated[
         int,
@@ -191,11 +193,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             "Proxies of yours in front of the guard: so many entries from the right of X-Forwarded-For the caller's "
             "address stands. 0: the header is not believed.",
             unit="hops",
+            guarded=True,
         ),
     ] = 0
     guard_keys: Annotated[
         Path | None,
-        _about("JSON file that says of the SHA-256 of an API key whose it is, and their plan.", default="none"),
+        _about(
+            "JSON file that says of the SHA-256 of an API key whose it is, and their plan.",
+            default="none",
+            guarded=True,
+        ),
     ] = None
     guard_redis: Annotated[
         str,
@@ -204,6 +211,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             "Redis or Valkey over which several guards count as one, e.g. rediss://counts.example:6379/0. No password "
             "here: REDISCLI_AUTH is read. Needs the extra spiritsafe[fleet].",
             default="none: each guard counts for itself",
+            guarded=True,
         ),
     ] = ""
     guard_fail: Annotated[
@@ -279,6 +287,8 @@ class Setting:
     default: str
     unit: str
     text: str
+    guarded: bool
+    """Not read from a `spiritsafe.toml` in the current folder, which may have come with somebody else's project."""
 
 
 def describe() -> tuple[Setting, ...]:
@@ -290,13 +300,15 @@ def describe() -> tuple[Setting, ...]:
 def _describe(field: msgspec.structs.FieldInfo, hint: Any) -> Setting:
     about = next(m for m in reversed(hint.__metadata__) if m.description)
     default = about.extra["default"] or _shown(field.default)
+    guarded = about.extra["guarded"]
     return Setting(
         field.name,
         PREFIX + field.name.upper(),
         _kind(hint.__origin__),
         default,
         about.extra["unit"],
-        about.description,
+        about.description + (" Not read from a spiritsafe.toml in the current folder." if guarded else ""),
+        guarded,
     )
 
 
