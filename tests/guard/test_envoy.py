@@ -17,8 +17,8 @@ import anthropic
 import openai
 import pytest
 
+from tests.guard.clients import BODY, raw
 from tests.guard.homes import home_in
-from tests.guard.test_gateways import BODY, raw
 from tests.guard.test_litellm import POLICY, free_port
 from tests.guard.upstream import WORDS, Upstream, running
 
@@ -160,7 +160,7 @@ def test_a_member_is_blocked_in_the_words_of_the_api(place):
 def test_what_an_answer_is_to_lack_is_told_to_the_server_behind(place):
     address, upstream, _, _ = place
     assert chat(address, "core", logprobs=True).choices[0].message.content == ANSWER
-    assert upstream.headers[-1]["x-spiritsafe-measures"] == "withhold_reasoning,no_logprobs,limit_tokens"
+    assert upstream.headers[-1]["x-spiritsafe-measures"] == "withhold_reasoning,check_leaks,no_logprobs,limit_tokens"
 
 
 @pytest.mark.parametrize("data", [b"{", BODY.replace(b'"Hi"', b'"\\ud800"')], ids=["cut", "half a pair"])

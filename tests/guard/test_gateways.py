@@ -3,8 +3,6 @@ words."""
 
 from __future__ import annotations
 
-import hashlib
-import http.client
 import json
 import threading
 import time
@@ -13,64 +11,13 @@ import anthropic
 import openai
 import pytest
 
-from spiritsafe.guard.gateways.asgi import GuardMiddleware
-from spiritsafe.guard.gateways.callers import KeyAccount, Trust
+from spiritsafe.guard.gateways.callers import Trust
 from spiritsafe.guard.gateways.door import Door, DoorOptions
+from tests.guard.clients import ANSWER, BODY, REASONING, TRUST, anthropic_of, chat, message, openai_of, raw
 from tests.guard.guards import RULES, TEMPLATE, guard_of, policy
-from tests.guard.upstream import THOUGHT, WORDS, Upstream, guarded, running
+from tests.guard.upstream import WORDS, Upstream, guarded, running
 
-ANSWER, REASONING = "".join(WORDS), "".join(THOUGHT)
-KEYS = {"member": "sk-member", "new": "sk-new", "other": "sk-other"}
-ACCOUNTS = {"sk-member": "core", "sk-new": "just opened", "sk-other": "somebody"}
-TRUST = Trust(
-    hops=1,
-    keys={hashlib.sha256(key.encode()).hexdigest(): KeyAccount(name, plan="pro") for key, name in ACCOUNTS.items()},
-)
-DEGRADE = """
-[[rule]]
-name = "look closer"
-answer = "degrade"
-measures = ["withhold_reasoning", "no_logprobs", "no_logit_bias", "limit_tokens"]
-token_limit = 50
-"""
 ADDRESS = {"X-Forwarded-For": "6.6.6.6, 192.0.2.1"}
-
-
-@pytest.fixture(params=["proxy", "middleware"])
-def place(request, tmp_path):
-    """A model server behind a door: as a proxy in front of it, or as a middleware inside. Called with a policy."""
-    import contextlib
-
-    stack = contextlib.ExitStack()
-
-    def open_(given=None, **options):
-        upstream = Upstream(gate=options.pop("gate", None))
-        guard = guard_of(tmp_path, given=given)
-        door = Door(guard, DoorOptions(**{"trust": TRUST, **options}), clock_us=lambda: 1_770_000_000_000_000)
-        if request.param == "proxy":
-            address = stack.enter_context(guarded(door, stack.enter_context(running(upstream))))
-        else:
-            address = stack.enter_context(running(GuardMiddleware(upstream, door)))
-        return address, upstream, door
-
-    with stack:
-        yield open_
-
-
-def openai_of(address, who="other"):
-    return openai.OpenAI(base_url=f"{address}/v1", api_key=KEYS[who], max_retries=0)
-
-
-def anthropic_of(address, who="other"):
-    return anthropic.Anthropic(base_url=address, api_key=KEYS[who], max_retries=0)
-
-
-def chat(client, text="What is six times seven?", **more):
-    return client.chat.completions.create(model="m-1", messages=[{"role": "user", "content": text}], **more)
-
-
-def message(client, text="What is six times seven?", **more):
-    return client.messages.create(model="m-1", max_tokens=100, messages=[{"role": "user", "content": text}], **more)
 
 
 def test_openais_client_gets_its_answer(place):
@@ -151,31 +98,6 @@ def test_in_shadow_mode_nobody_notices(place):
     assert (len(upstream.bodies), door.answers["block"], door.counts["acted_allow"]) == (1, 1, 1)
 
 
-def test_a_degraded_answer_lacks_what_the_decision_names_and_is_otherwise_the_same(place):
-    address, upstream, _ = place(policy(DEGRADE))
-    with openai_of(address, "member") as client:
-        answer = chat(client, logprobs=True, top_logprobs=5, logit_bias={"7": 1}, max_tokens=900)
-        assert answer.choices[0].message.content == ANSWER
-        assert not hasattr(answer.choices[0].message, "reasoning_content")
-        streamed = list(chat(client, stream=True, stream_options={"include_usage": True}))
-        assert "".join(c.choices[0].delta.content or "" for c in streamed if c.choices) == ANSWER
-        assert REASONING.split()[0] not in "".join(c.model_dump_json() for c in streamed)
-        assert (streamed[-1].usage.total_tokens, streamed[-2].choices[0].finish_reason) == (18, "stop")
-        whole = client.responses.create(model="m-1", input="Hello")
-        assert ([item.type for item in whole.output], whole.output_text) == (["message"], ANSWER)
-        with client.responses.stream(model="m-1", input="Hello") as stream:
-            assert [item.type for item in stream.get_final_response().output] == ["message"]
-    first = upstream.bodies[0]
-    assert {"logprobs", "top_logprobs", "logit_bias"} & first.keys() == set()
-    assert first["max_tokens"] == upstream.bodies[1]["max_tokens"] == 50
-    with anthropic_of(address, "member") as client:
-        assert [block.type for block in message(client).content] == ["text"]
-        with client.messages.stream(model="m-1", max_tokens=9, messages=[{"role": "user", "content": "Hi"}]) as events:
-            final = events.get_final_message()
-        assert [(block.type, block.text) for block in final.content] == [("text", ANSWER)]
-    assert upstream.bodies[-1]["max_tokens"] == 9
-
-
 def test_streamed_words_pass_as_they_come(place):
     """Each word is sent only once the one before has arrived: whoever held one back would wait for ever."""
     gate = threading.Semaphore(1)
@@ -194,20 +116,6 @@ def test_a_forwarding_header_is_believed_as_far_as_hops_are_ours(place):
         spoofed = {"X-Forwarded-For": "192.0.2.1, 203.0.113.9"}  # the campaign's address, written by the client itself
         assert chat(client, TEMPLATE, extra_headers=spoofed).choices[0].message.content == ANSWER
     assert door.counts["acted_observe"] == 1
-
-
-def raw(address, data, *, path="/v1/chat/completions", headers=None, method="POST"):
-    host = address.removeprefix("http://")
-    connection = http.client.HTTPConnection(host, timeout=10)
-    given = {"content-type": "application/json", "authorization": "Bearer sk-member", **(headers or {})}
-    connection.request(method, path, data, given)
-    answer = connection.getresponse()
-    body = answer.read()
-    connection.close()
-    return answer.status, body
-
-
-BODY = json.dumps({"model": "m-1", "messages": [{"role": "user", "content": "Hi"}]}).encode()
 
 
 @pytest.mark.parametrize(

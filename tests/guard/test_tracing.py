@@ -12,8 +12,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from spiritsafe.guard.gateways.asgi import GuardMiddleware
 from spiritsafe.guard.gateways.door import Door, DoorOptions
 from spiritsafe.guard.gateways.tracing import TelemetryMissingFault, Tracing, tracing_from_environment
+from tests.guard.clients import BODY, TRUST, raw
 from tests.guard.guards import guard_of
-from tests.guard.test_gateways import BODY, TRUST, raw
 from tests.guard.upstream import Upstream, running
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"

@@ -4,6 +4,7 @@ it."""
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
 import threading
@@ -20,7 +21,30 @@ if TYPE_CHECKING:
 
 WORDS = ["The ", "answer ", "is ", "forty-two."]
 THOUGHT = ["First I ", "recall six ", "times seven."]
+SUMMARY = "Multiplied two numbers."
 USAGE = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
+
+
+SECRET = (
+    "Okay, the user wants a number, and asks me to write down my notes as well. First I recall that six times seven "
+    "can be had by doubling three times seven. Three sevens make twenty-one, and twice that is forty-two. Wait, should "
+    "I check it by adding? Seven, fourteen, twenty-one, twenty-eight, thirty-five, forty-two: yes, both ways agree. I "
+    "might also mention the joke about the meaning of life, but nobody asked, so I leave it out and answer briefly."
+)
+"""What the model thinks when it is asked for its notes."""
+
+
+def said_to(body: dict[str, Any]) -> tuple[list[str], list[str]]:
+    """What is thought, and what is answered. Who asks for notes in base 64 gets them."""
+    if "notes in base 64" not in json.dumps(body):
+        return THOUGHT, WORDS
+    said = "It is forty-two. " + base64.b64encode(SECRET.encode()).decode()
+    return pieces(SECRET), pieces(said)
+
+
+def pieces(text: str, size: int = 5) -> list[str]:
+    """As a model says it, a few letters at a time."""
+    return [text[at : at + size] for at in range(0, len(text), size)]
 
 
 class Upstream:
@@ -83,14 +107,15 @@ class Upstream:
 
 
 def _chat(body: dict[str, Any]) -> tuple[Any, list[tuple[str, Any]]]:
+    thought, words = said_to(body)
     common = {"id": "chatcmpl-1", "created": 1, "model": body["model"]}
-    message = {"role": "assistant", "content": "".join(WORDS), "reasoning_content": "".join(THOUGHT)}
+    message = {"role": "assistant", "content": "".join(words), "reasoning_content": "".join(thought)}
     choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
     whole = {**common, "object": "chat.completion", "choices": [choice], "usage": USAGE}
     deltas = [
         {"role": "assistant", "content": ""},
-        *({"reasoning_content": t} for t in THOUGHT),
-        *({"content": w} for w in WORDS),
+        *({"reasoning_content": t} for t in thought),
+        *({"content": w} for w in words),
     ]
     chunk = {**common, "object": "chat.completion.chunk"}
     events: list[tuple[str, Any]] = [
@@ -102,10 +127,11 @@ def _chat(body: dict[str, Any]) -> tuple[Any, list[tuple[str, Any]]]:
 
 
 def _messages(body: dict[str, Any]) -> tuple[Any, list[tuple[str, Any]]]:
+    thought, words = said_to(body)
     usage = {"input_tokens": 11, "output_tokens": 7}
     head = {"id": "msg_1", "type": "message", "role": "assistant", "model": body["model"], "stop_sequence": None}
-    thinking = {"type": "thinking", "thinking": "".join(THOUGHT), "signature": "c2ln"}
-    text = {"type": "text", "text": "".join(WORDS)}
+    thinking = {"type": "thinking", "thinking": "".join(thought), "signature": "c2ln"}
+    text = {"type": "text", "text": "".join(words)}
     whole = {**head, "content": [thinking, text], "stop_reason": "end_turn", "usage": usage}
     events: list[dict[str, Any]] = [
         {"type": "message_start", "message": {**head, "content": [], "stop_reason": None, "usage": usage}},
@@ -116,12 +142,12 @@ def _messages(body: dict[str, Any]) -> tuple[Any, list[tuple[str, Any]]]:
         },
         *(
             {"type": "content_block_delta", "index": 0, "delta": {"type": "thinking_delta", "thinking": t}}
-            for t in THOUGHT
+            for t in thought
         ),
         {"type": "content_block_delta", "index": 0, "delta": {"type": "signature_delta", "signature": "c2ln"}},
         {"type": "content_block_stop", "index": 0},
         {"type": "content_block_start", "index": 1, "content_block": {"type": "text", "text": ""}},
-        *({"type": "content_block_delta", "index": 1, "delta": {"type": "text_delta", "text": w}} for w in WORDS),
+        *({"type": "content_block_delta", "index": 1, "delta": {"type": "text_delta", "text": w}} for w in words),
         {"type": "content_block_stop", "index": 1},
         {
             "type": "message_delta",
@@ -134,8 +160,11 @@ def _messages(body: dict[str, Any]) -> tuple[Any, list[tuple[str, Any]]]:
 
 
 def _responses(body: dict[str, Any]) -> tuple[Any, list[tuple[str, Any]]]:
-    reasoning = {"id": "rs_1", "type": "reasoning", "summary": [{"type": "summary_text", "text": "".join(THOUGHT)}]}
-    part = {"type": "output_text", "text": "".join(WORDS), "annotations": []}
+    thought, words = said_to(body)
+    traces = [{"type": "reasoning_text", "text": "".join(thought)}]
+    summary = [{"type": "summary_text", "text": SUMMARY}]
+    reasoning = {"id": "rs_1", "type": "reasoning", "summary": summary, "content": traces}
+    part = {"type": "output_text", "text": "".join(words), "annotations": []}
     said = {"id": "msg_1", "type": "message", "role": "assistant", "status": "completed", "content": [part]}
     usage = {
         "input_tokens": 11,
@@ -152,14 +181,18 @@ def _responses(body: dict[str, Any]) -> tuple[Any, list[tuple[str, Any]]]:
     at = {"item_id": "msg_1", "output_index": 1, "content_index": 0}
     events: list[dict[str, Any]] = [
         {"type": "response.created", "response": begun},
-        {"type": "response.output_item.added", "output_index": 0, "item": {**reasoning, "summary": []}},
+        {"type": "response.output_item.added", "output_index": 0, "item": {**reasoning, "summary": [], "content": []}},
+        {"type": "response.reasoning_text.delta", "output_index": 0, "item_id": "rs_1", "content_index": 0,
+         "delta": "".join(thought)},
+        {"type": "response.reasoning_summary_part.added", "output_index": 0, "item_id": "rs_1", "summary_index": 0,
+         "part": {"type": "summary_text", "text": ""}},
         {"type": "response.reasoning_summary_text.delta", "output_index": 0, "item_id": "rs_1", "summary_index": 0,
-         "delta": "".join(THOUGHT)},
+         "delta": SUMMARY},
         {"type": "response.output_item.done", "output_index": 0, "item": reasoning},
         {"type": "response.output_item.added", "output_index": 1, "item": {**said, "content": []}},
         {"type": "response.content_part.added", **at, "part": {**part, "text": ""}},
-        *({"type": "response.output_text.delta", **at, "delta": word, "logprobs": []} for word in WORDS),
-        {"type": "response.output_text.done", **at, "text": "".join(WORDS), "logprobs": []},
+        *({"type": "response.output_text.delta", **at, "delta": word, "logprobs": []} for word in words),
+        {"type": "response.output_text.done", **at, "text": "".join(words), "logprobs": []},
         {"type": "response.content_part.done", **at, "part": part},
         {"type": "response.output_item.done", "output_index": 1, "item": said},
         {"type": "response.completed", "response": whole},

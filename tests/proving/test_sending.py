@@ -10,7 +10,7 @@ import pytest
 
 from spiritsafe.proving import model_server
 from spiritsafe.proving.sending import NotHereError, SendingError, send_log
-from tests.guard.test_gateways import raw
+from tests.guard.clients import raw
 from tests.guard.upstream import Upstream, running
 
 START = datetime.datetime(2026, 3, 1, tzinfo=datetime.UTC)

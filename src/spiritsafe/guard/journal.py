@@ -37,7 +37,7 @@ _ENCODER: Final = msgspec.json.Encoder()
 
 class Line(msgspec.Struct, omit_defaults=True):
     """One request as it is written. `request` and `decision` are objects without what they have by default; `who` is
-    the class of its account then (`guard.tallies`)."""
+    the class of its account then (`guard.tallies`); `leak`, how its answer carried what was withheld."""
 
     request: dict[str, Any]
     who: str = ""
@@ -46,6 +46,7 @@ class Line(msgspec.Struct, omit_defaults=True):
     status: int | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
+    leak: str = ""
 
 
 class Journal:
@@ -101,13 +102,14 @@ class Journal:
         who: str = "",
         status: int | None = None,
         usage: Mapping[str, int] | None = None,
+        leak: str = "",
     ) -> None:
         """Write a request down, soon."""
         told: dict[str, Any] = msgspec.to_builtins(request)
         for name in WITHOUT:
             told.pop(name, None)
         decided = None if decision is None else msgspec.to_builtins(decision)
-        line = Line(told, who, sketch, decided, status, **(usage or {}))
+        line = Line(told, who, sketch, decided, status, **(usage or {}), leak=leak)
         data = _ENCODER.encode(line)
         with self._lock:
             if len(self._waiting) >= self._most_waiting:

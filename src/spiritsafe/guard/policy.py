@@ -152,6 +152,14 @@ def _wrong_with(rule: Rule) -> tuple[str, str] | None:
     unknown = [name for name in rule.measures if name not in MEASURES]
     if unknown:
         return f"has the measure {unknown[0]!r}", f"one of: {', '.join(MEASURES)}"
+    kept = {"withhold_reasoning", "summarise_reasoning"} & set(rule.measures)
+    if len(kept) > 1:
+        return "withholds reasoning and gives its summary", "name one of the two"
+    if "check_leaks" in rule.measures and not kept:
+        return (
+            "looks for leaks of reasoning that it does not withhold",
+            'set "withhold_reasoning" or "summarise_reasoning" as well, or leave "check_leaks" out',
+        )
     if (rule.given is Answer.DEGRADE) != bool(rule.measures):
         return (
             "degrades and names no measure" if not rule.measures else "names measures and does not degrade",

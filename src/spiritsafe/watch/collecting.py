@@ -53,6 +53,7 @@ DECISIONS: Final = pa.schema(
         ("roster", pa.string()),
         ("reasons", pa.list_(pa.string())),
         ("shown", pa.list_(pa.string())),
+        ("leak", pa.string()),
     ]
 )
 NAMESPACE: Final = uuid.UUID("5f2d7d6e-0f0b-4f0a-9a70-2f6f9a3b1c55")
@@ -220,6 +221,7 @@ def _write_decisions(lines: list[Line], path: Path) -> str:
             "acted": Answer(line.decision["acted"]).word,
             "reasons": [f"{one['kind']}: {one['statement']}" for one in line.decision.get("reasons", ())],
             "shown": line.decision.get("shown", []),
+            "leak": line.leak or None,
         }
         for line in lines
         if line.decision is not None

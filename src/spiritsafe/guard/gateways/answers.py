@@ -7,14 +7,17 @@ tokens were used. From a degraded one events are taken apart. Comes from the ser
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from spiritsafe.guard.gateways.degrading import ReasoningFilter, without_reasoning
+from spiritsafe.guard.gateways.leaking import LeakFilter
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+
+    from spiritsafe.guard.leaks.checking import Leak
 
 TAIL_BYTES: Final = 16_384
 HEAD_BYTES: Final = 4_096
@@ -47,13 +50,20 @@ class UsageCounter:
 
 class AnswerFilter:
     """Takes out of an answer what is withheld. Of a stream each event leaves as soon as it is whole; anything else when
-    it has ended, since only then can it be read."""
+    it has ended, since only then can it be read. `prompt` is what the caller sent, for the measure `check_leaks`."""
 
-    def __init__(self, measures: Collection[str], *, stream: bool) -> None:
-        self._withhold = "withhold_reasoning" in measures
+    def __init__(self, measures: Collection[str], *, stream: bool, prompt: str = "") -> None:
+        self._summaries = "summarise_reasoning" in measures
+        self._withhold = "withhold_reasoning" in measures or self._summaries
         self._stream = stream
-        self._reasoning = ReasoningFilter()
+        self._reasoning = ReasoningFilter(summaries=self._summaries)
+        self._leaks = LeakFilter(prompt, summaries=self._summaries) if "check_leaks" in measures else None
         self._held = b""
+
+    @property
+    def leak(self) -> Leak | None:
+        """How the answer carried what is withheld, where it did."""
+        return None if self._leaks is None else self._leaks.leak
 
     def feed(self, data: bytes) -> bytes:
         """More of the answer in; what may leave out."""
@@ -76,7 +86,10 @@ class AnswerFilter:
             answer = msgspec.json.decode(held)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return b""  # what cannot be read may hold what is withheld
-        return msgspec.json.encode(without_reasoning(answer)) if isinstance(answer, dict) else held
+        if not isinstance(answer, dict):
+            return held
+        told = answer if self._leaks is None else self._leaks.whole(answer)
+        return msgspec.json.encode(without_reasoning(told, summaries=self._summaries))
 
     def _event(self, event: bytes) -> bytes:
         """A server-sent event as it may leave."""
@@ -88,8 +101,18 @@ class AnswerFilter:
             told = msgspec.json.decode(data)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return b""
-        left = self._reasoning.event(told) if isinstance(told, dict) else told
-        if left is None:
-            return b""
         kept = [line for line in lines if line and not line.startswith(b"data:")]
-        return b"\n".join([*kept, b"data: " + msgspec.json.encode(left)]) + b"\n\n"
+        if not isinstance(told, dict):
+            return _sent(kept, told)
+        several = [told] if self._leaks is None else self._leaks.event(told)
+        left = [self._reasoning.event(one) for one in several]
+        return b"".join(_sent(kept, one) for one in left if one is not None)
+
+
+def _sent(lines: list[bytes], told: Any) -> bytes:
+    """An event with its other lines; its name is its type, where it has both."""
+    kind = told.get("type") if isinstance(told, dict) else None
+    kept = [
+        b"event: " + kind.encode() if line.startswith(b"event:") and isinstance(kind, str) else line for line in lines
+    ]
+    return b"\n".join([*kept, b"data: " + msgspec.json.encode(told)]) + b"\n\n"

@@ -14,8 +14,8 @@ import msgspec
 
 from spiritsafe.guard.gateways.answers import AnswerFilter, UsageCounter
 from spiritsafe.guard.gateways.callers import caller_of
-from spiritsafe.guard.gateways.degrading import degraded_request
 from spiritsafe.guard.gateways.exchanges import BodyError, body_of, endpoint_of
+from spiritsafe.guard.gateways.leaking import texts_of
 from spiritsafe.guard.gateways.refusals import BROKEN, ENCODED, TOO_LARGE, TOO_SLOW, refused
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from spiritsafe.guard.gateways.door import Door, Passage
     from spiritsafe.guard.gateways.exchanges import Endpoint
     from spiritsafe.guard.gateways.refusals import Refusal
+    from spiritsafe.guard.leaks.checking import Leak
 
     Message: TypeAlias = MutableMapping[str, Any]
     Receive: TypeAlias = Callable[[], Awaitable[Message]]
@@ -119,14 +120,14 @@ class GuardMiddleware:
         """Have the app answer, and pass its answer on as it comes."""
         measures = passage.measures
         if measures:
-            decision = passage.decision
-            changed = degraded_request(body, endpoint, measures, decision.token_limit if decision else 0)
+            changed = self.door.degraded(endpoint, body, passage)
             receive.body = msgspec.json.encode(changed)
             scope = {**scope, "headers": _with_length(scope["headers"], len(receive.body))}
-        back = _Back(send, measures)
+        back = _Back(send, measures, texts_of(body) if "check_leaks" in measures else "")
         try:
             await self._app(scope, receive, back)
         finally:
+            passage.leak = back.leak
             self.door.leave(passage, back.status, back.usage.usage())
 
 
@@ -147,19 +148,24 @@ class _Replayed:
 class _Back:
     """Takes an app's answer and sends it on; of a degraded one, what may leave."""
 
-    def __init__(self, send: Send, measures: tuple[str, ...]) -> None:
-        self._send, self._measures = send, measures
+    def __init__(self, send: Send, measures: tuple[str, ...], prompt: str) -> None:
+        self._send, self._measures, self._prompt = send, measures, prompt
         self.usage = UsageCounter()
         self.status = 0
         self._filter: AnswerFilter | None = None
-        self._start: Message | None = None
+
+    @property
+    def leak(self) -> Leak | None:
+        """How the answer carried what is withheld, where it did."""
+        return None if self._filter is None else self._filter.leak
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            if "withhold_reasoning" in self._measures:
+            if {"withhold_reasoning", "summarise_reasoning"} & set(self._measures):
                 kind = dict(message.get("headers", ())).get(b"content-type", b"")
-                self._filter = AnswerFilter(self._measures, stream=kind.startswith(b"text/event-stream"))
+                stream = kind.startswith(b"text/event-stream")
+                self._filter = AnswerFilter(self._measures, stream=stream, prompt=self._prompt)
                 headers = [one for one in message.get("headers", ()) if one[0].lower() != b"content-length"]
                 message = {**message, "headers": headers}
         elif message["type"] == "http.response.body":

@@ -25,6 +25,7 @@ _TOKENS_OF: Final[dict[str, tuple[str, ...]]] = {
 """By what a call that names no limit is given one; embeddings have none."""
 _REASONING_KEYS: Final = ("reasoning_content", "reasoning", "reasoning_details")
 _REASONING_TYPES: Final = frozenset({"thinking", "redacted_thinking", "reasoning"})
+_TRACES: Final = frozenset({"content", "encrypted_content"})
 _REASONING_DELTAS: Final = frozenset({"thinking_delta", "signature_delta"})
 
 
@@ -47,14 +48,16 @@ def degraded_request(
     return changed
 
 
-def without_reasoning(answer: dict[str, Any]) -> dict[str, Any]:
-    """A whole answer without its reasoning. What has none comes back as it is."""
+def without_reasoning(answer: dict[str, Any], *, summaries: bool = False) -> dict[str, Any]:
+    """A whole answer without its reasoning. What has none comes back as it is. With `summaries`, those that the API
+    tells apart from the reasoning stay: of OpenAI's responses; the others have none."""
     changed = dict(answer)
     if isinstance(choices := changed.get("choices"), list):
         changed["choices"] = [_choice(choice) for choice in choices]
     for key in ("content", "output"):
         if isinstance(items := changed.get(key), list):
-            changed[key] = [item for item in items if not _is_reasoning(item)]
+            left = [_summary(item) if summaries and key == "output" else item for item in items]
+            changed[key] = [item for item in left if not _is_reasoning(item) or (summaries and item.get("summary"))]
     return changed
 
 
@@ -69,21 +72,29 @@ def _choice(choice: Any) -> Any:
     return {**choice, **said}
 
 
+def _summary(item: Any) -> Any:
+    """Of an item of reasoning, what is its summary."""
+    return {key: item[key] for key in item if key not in _TRACES} if _is_reasoning(item) else item
+
+
 def _is_reasoning(item: Any) -> bool:
     return isinstance(item, dict) and item.get("type") in _REASONING_TYPES
 
 
 class ReasoningFilter:
     """Takes reasoning out of a stream of events, one event at a time. Places of what is left are counted anew, so that
-    clients that put an answer together by place do not stumble."""
+    clients that put an answer together by place do not stumble. With `summaries`, OpenAI's responses keep them."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, summaries: bool = False) -> None:
+        self._summaries = summaries
         self._gone: set[int] = set()
         self._places: dict[int, int] = {}
 
     def event(self, event: dict[str, Any]) -> dict[str, Any] | None:
         """The event as it may leave, or None where nothing of it may."""
         kind = event.get("type")
+        if self._summaries and isinstance(kind, str) and kind.startswith("response."):
+            return self._summarised(kind, event)
         if isinstance(kind, str) and ("reasoning" in kind or kind in _REASONING_TYPES):
             return None
         place = next((key for key in ("index", "output_index") if isinstance(event.get(key), int)), None)
@@ -94,6 +105,14 @@ class ReasoningFilter:
         if isinstance(inner, dict):
             changed["response"] = without_reasoning(inner)
         return changed if not _only_reasoning(event, changed) else None
+
+    def _summarised(self, kind: str, event: dict[str, Any]) -> dict[str, Any] | None:
+        if "reasoning_text" in kind or (event.get("part") or {}).get("type") == "reasoning_text":
+            return None
+        inner = event.get("response")
+        if isinstance(inner, dict):
+            return {**event, "response": without_reasoning(inner, summaries=True)}
+        return {**event, "item": _summary(event["item"])} if "item" in event else event
 
     def _placed(self, event: dict[str, Any], key: str) -> dict[str, Any] | None:
         at = event[key]

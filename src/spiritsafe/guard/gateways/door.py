@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from spiritsafe.evidence.records import new_id
 from spiritsafe.guard.gateways.callers import Trust
+from spiritsafe.guard.gateways.degrading import degraded_request
 from spiritsafe.guard.gateways.exchanges import request_of
 from spiritsafe.guard.gateways.refusals import BUSY, NO_ACCOUNT, refusal_of, refused
 from spiritsafe.guard.health import Health
@@ -26,9 +27,11 @@ if TYPE_CHECKING:
     from spiritsafe.guard.fleet import Fleet
     from spiritsafe.guard.gateways.callers import Caller
     from spiritsafe.guard.gateways.exchanges import Endpoint
+    from spiritsafe.guard.gateways.marks import AnswerMarks
     from spiritsafe.guard.gateways.refusals import Refusal
     from spiritsafe.guard.gateways.tracing import Tracing
     from spiritsafe.guard.journal import Journal
+    from spiritsafe.guard.leaks.checking import Leak
     from spiritsafe.guard.model import Decision, Request
     from spiritsafe.guard.reloading import Reloader
     from spiritsafe.sketch.single import PromptSketch
@@ -53,13 +56,15 @@ class DoorOptions:
 
 @dataclass(slots=True)
 class Passage:
-    """A request on its way: what was decided, or why not. `refusal` is sent in place of an answer."""
+    """A request on its way: what was decided, or why not. `refusal` is sent in place of an answer; `leak` says how the
+    answer carried what is withheld from it."""
 
     reference: str
     request: Request | None = None
     sketch: PromptSketch | None = None
     decision: Decision | None = None
     refusal: Refusal | None = None
+    leak: Leak | None = None
     began_ns: int = 0
 
     @property
@@ -88,6 +93,8 @@ class Door:
         Counts together with other guards; None counts alone.
     tracing
         Makes a span for each decision; None makes none.
+    marks
+        Mark answers, for the measure `mark_answers`; by name.
     clock_us
         UTC microseconds.
     """
@@ -102,11 +109,12 @@ class Door:
         health: Health | None = None,
         fleet: Fleet | None = None,
         tracing: Tracing | None = None,
+        marks: Mapping[str, AnswerMarks] | None = None,
         clock_us: Callable[[], int] = lambda: time.time_ns() // 1000,
     ) -> None:
         self.guard, self.options, self.journal = guard, options, journal
         self.reloader, self.health, self.fleet = reloader, health or Health(), fleet
-        self.tracing = tracing
+        self.tracing, self.marks = tracing, dict(marks or {})
         self._clock_us = clock_us
         self.counts: Counter[str] = Counter()
         self.answers: Counter[str] = Counter()
@@ -156,6 +164,20 @@ class Door:
             passage.refusal = refusal_of(passage.decision, endpoint.api, passage.reference)
         return passage
 
+    def degraded(self, endpoint: Endpoint, body: dict[str, Any], passage: Passage) -> dict[str, Any]:
+        """The body of a call of which the answer is to be degraded, as it goes on."""
+        decision = passage.decision
+        if decision is None:
+            return body
+        changed = degraded_request(body, endpoint, passage.measures, decision.token_limit)
+        if "mark_answers" in passage.measures and passage.request is not None:
+            for mark in self.marks.values():
+                try:
+                    changed = mark.marked(changed, endpoint.path_end, passage.request.account_id, decision.campaign_id)
+                except Exception:
+                    self.counts["mark_errors"] += 1
+        return changed
+
     def close(self) -> None:
         """Stop looking for newer files, and put on disk what is to be written down."""
         if self.reloader is not None:
@@ -171,7 +193,10 @@ class Door:
         """A call was answered (or, with status 0, nobody knows how): record it. `usage` has `input_tokens` and
         `output_tokens` where they are known."""
         request, decision = passage.request, passage.decision
+        if passage.leak is not None:
+            self.counts["leaks"] += 1
         if self.journal is None or request is None:
             return
         who = "" if decision is None else class_of(request, self.guard.standing(request.account_id), decision)
-        self.journal.add(request, passage.sketch, decision, who=who, status=status or None, usage=usage)
+        leak = "" if passage.leak is None else passage.leak.way
+        self.journal.add(request, passage.sketch, decision, who=who, status=status or None, usage=usage, leak=leak)

@@ -20,11 +20,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import HTTPException
 from litellm.integrations.custom_guardrail import CustomGuardrail
+from litellm.types.utils import ChatCompletionDeltaToolCall, ChatCompletionMessageToolCall, Function
 
 from spiritsafe.events.sources.litellm_log import account_of
 from spiritsafe.guard.gateways.callers import Caller
-from spiritsafe.guard.gateways.degrading import degraded_request
 from spiritsafe.guard.gateways.exchanges import ENDPOINTS
+from spiritsafe.guard.gateways.leaking import LeakFilter, texts_of
 from spiritsafe.guard.gateways.opening import open_door
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ CALLS: Final = {
 UNDER_WAY: Final = 50_000
 """Calls of which the answer has not come yet; more are let go unrecorded, the oldest first."""
 
+_WITHHELD: Final = frozenset({"withhold_reasoning", "summarise_reasoning"})
 _REASONING: Final = ("reasoning_content", "reasoning", "thinking_blocks")
 
 
@@ -76,19 +78,21 @@ class SpiritsafeGuardrail(CustomGuardrail):  # type: ignore[misc]  # LiteLLM is 
         self._under_way[str(data.get("litellm_call_id"))] = passage
         if len(self._under_way) > UNDER_WAY:
             self._under_way.popitem(last=False)
-        if passage.measures and passage.decision is not None:
-            return degraded_request(data, endpoint, passage.measures, passage.decision.token_limit)
-        return data
+        return self.door.degraded(endpoint, data, passage) if passage.measures else data
 
     async def async_post_call_success_hook(self, data: dict[str, Any], user_api_key_dict: Any, response: Any) -> Any:
         """Record a whole answer, and take out what is withheld."""
         passage = self._done(data)
         if passage is None:
             return response
-        self.door.leave(passage, 200, _usage(response))
-        if "withhold_reasoning" in passage.measures:
+        leaks = _leaks(passage, data)
+        if _WITHHELD & set(passage.measures):
             for choice in getattr(response, "choices", ()):
+                if leaks is not None:
+                    _cut(choice, "message", leaks)
                 _withhold(getattr(choice, "message", None))
+        passage.leak = None if leaks is None else leaks.leak
+        self.door.leave(passage, 200, _usage(response))
         return response
 
     async def async_post_call_streaming_iterator_hook(
@@ -97,15 +101,19 @@ class SpiritsafeGuardrail(CustomGuardrail):  # type: ignore[misc]  # LiteLLM is 
         """Pass a stream on as it comes, without what is withheld; record it when it ends."""
         passage = self._done(request_data)
         usage: Mapping[str, int] = {}
+        leaks = None if passage is None else _leaks(passage, request_data)
         try:
             async for chunk in response:
                 usage = _usage(chunk) or usage
-                if passage is not None and "withhold_reasoning" in passage.measures:
+                if passage is not None and _WITHHELD & set(passage.measures):
                     for choice in getattr(chunk, "choices", ()):
+                        if leaks is not None:
+                            _cut(choice, "delta", leaks)
                         _withhold(getattr(choice, "delta", None))
                 yield chunk
         finally:
             if passage is not None:
+                passage.leak = None if leaks is None else leaks.leak
                 self.door.leave(passage, 200, usage)
 
     async def async_post_call_failure_hook(
@@ -141,6 +149,42 @@ def caller_of(auth: Any, data: Mapping[str, Any]) -> Caller:
 def refused_by(refusal: Refusal) -> HTTPException:
     """What LiteLLM turns into an error for the client."""
     return HTTPException(status_code=refusal.status, detail=refusal.text, headers=dict(refusal.headers))
+
+
+def _leaks(passage: Passage, data: Mapping[str, Any]) -> LeakFilter | None:
+    if "check_leaks" not in passage.measures:
+        return None
+    return LeakFilter(
+        texts_of({name: data[name] for name in ("messages", "prompt", "input", "system") if name in data})
+    )
+
+
+def _cut(choice: Any, key: str, leaks: LeakFilter) -> None:
+    """Leave of a message or delta what may leave, in place."""
+    part = getattr(choice, key, None)
+    if part is None:
+        return
+    calls = getattr(part, "tool_calls", None) or []
+    told: dict[str, Any] = {"content": getattr(part, "content", None)}
+    told |= {name: getattr(part, name, None) for name in ("reasoning_content", "reasoning")}
+    if calls:
+        told["tool_calls"] = [call if isinstance(call, dict) else call.model_dump() for call in calls]
+    index, reason = getattr(choice, "index", 0), getattr(choice, "finish_reason", None)
+    choices = [{"index": index, key: told, "finish_reason": reason}]
+    (changed,) = leaks.event({"choices": choices}) if key == "delta" else (leaks.whole({"choices": choices}),)
+    left = changed["choices"][0]
+    part.content = left[key].get("content")
+    choice.finish_reason = left["finish_reason"]
+    if calls or "tool_calls" in left[key]:
+        part.tool_calls = [_call(call, key) for call in left[key].get("tool_calls", ())] or None
+
+
+def _call(told: dict[str, Any], key: str) -> Any:
+    """A call of a tool as LiteLLM has it in a message, or in a delta."""
+    function = Function(**{"name": None, **told["function"]})
+    if key == "message":
+        return ChatCompletionMessageToolCall(**{**told, "function": function})
+    return ChatCompletionDeltaToolCall(**{"id": None, "type": None, **told, "function": function})
 
 
 def _withhold(said: Any) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from spiritsafe.guard.gateways.callers import Trust, read_key_accounts
 from spiritsafe.guard.gateways.door import Door, DoorOptions
+from spiritsafe.guard.gateways.marks import MARKS
 from spiritsafe.guard.gateways.tracing import tracing_from_environment
 from spiritsafe.guard.health import Health
 from spiritsafe.guard.home import (
@@ -62,8 +63,9 @@ def open_door(settings: Settings | None = None, *, roster: Path | None = None, p
     journal = Journal(journal_path(home), open_parameters(settings).metadata())
     reloader = Reloader(guard, roster or roster_path(home), policy or policy_path(home))
     fleet = _fleet(settings, guard, None if roster else roster_path(home))
+    marks = {name: MARKS.load(name) for name in MARKS.names()}
     door = Door(guard, options, journal=journal, reloader=reloader, health=Health(), fleet=fleet,
-                tracing=tracing_from_environment())  # fmt: skip
+                tracing=tracing_from_environment(), marks=marks)  # fmt: skip
     reloader.start()
     if fleet is not None:
         fleet.start()

@@ -54,6 +54,10 @@ def status_of(door: Door) -> Status:
         faults["journal"] = f"what comes in cannot be written down: {journal.fault}"
     if door.fleet is not None and door.fleet.fault:
         faults["fleet"] = door.fleet.fault
+    if not door.marks and any("mark_answers" in rule.measures for rule in guard.policy.rules):
+        faults["marks"] = "the policy marks answers, and nothing is installed that does"
+    if door.counts["mark_errors"]:
+        faults["mark_errors"] = f"{door.counts['mark_errors']:,} answers could not be marked"
     if door.counts["errors"]:
         faults["errors"] = f"{door.counts['errors']:,} requests could not be decided on"
     return Status(
