@@ -208,6 +208,31 @@ def test_a_later_scan_of_the_same_case_goes_on_under_the_same_key(desk):
     assert {standing(roster, terms, name).campaign for name in (*NAMED, "acct-new")} == {0}
 
 
+def test_the_list_of_a_confirmed_campaign_stays_when_a_later_scan_does_not_show_it(desk):
+    first = scan_of(desk, Found(NAMED))
+    others = accounts("other", 6)
+    later = scan_of(desk, Found(others), strangers=dict.fromkeys(NAMED, (None, None)))
+    roster, terms = roster_of(desk, first, later)
+    assert standing(roster, terms, "acct-000").campaign == -1  # nobody confirmed it: the last scan holds
+    case = confirm(desk, first)
+    roster, terms = roster_of(desk, first, later)
+    assert {standing(roster, terms, name).campaign for name in NAMED} == {0}
+    assert {standing(roster, terms, name).campaign for name in others} == {1}
+    desk.move(int(case), "in_review")  # a person's word, taken back
+    roster, terms = roster_of(desk, first, later)
+    assert standing(roster, terms, "acct-000").campaign == -1
+
+
+def test_who_left_a_confirmed_campaign_is_let_go_when_a_later_scan_shows_it_without_them(desk):
+    card = {("payment_fingerprint", "card-1"): 9.0}
+    first = scan_of(desk, Found(NAMED, card))
+    confirm(desk, first)
+    later = scan_of(desk, Found(NAMED[1:], card), strangers={NAMED[0]: (None, None)})
+    open_cases(desk.book, later, desk.hide, log=None)
+    roster, terms = roster_of(desk, first, later)
+    assert [standing(roster, terms, name).campaign for name in NAMED] == [-1, 0, 0, 0, 0, 0]
+
+
 @pytest.mark.parametrize(("run", "what"), [
     ({"key_id": "other"}, "sketch"), ({"pseudonymised": True, "pseudonym_key_id": "other"}, "pseudonym"),
 ])  # fmt: skip

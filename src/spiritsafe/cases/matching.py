@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import sqlalchemy as sa
-from scipy import stats
 
 from spiritsafe.cases.scans import TRAIT_THINGS
 from spiritsafe.cases.tables import CASES, MEMBERS, TRAITS
@@ -82,6 +81,8 @@ def matches(tables: Connection, members: Mapping[str, Mapping[str, Any]], *, log
     log_accounts
         How many accounts the log had.
     """
+    from scipy.stats import hypergeom  # takes most of a second to import
+
     shared = _shared_accounts(tables, sorted(members))
     kinds = _shared_kinds(tables, members)
     numbers = sorted(shared.keys() | kinds.keys())
@@ -97,7 +98,7 @@ def matches(tables: Connection, members: Mapping[str, Mapping[str, Any]], *, log
     found = []
     for row in rows:
         both, total = shared.get(row.number, 0), max(log_accounts, row.members, len(members))
-        chance = stats.hypergeom.logsf(both - 1, total, row.members, len(members)) / np.log(10) if both else 0.0
+        chance = hypergeom.logsf(both - 1, total, row.members, len(members)) / np.log(10) if both else 0.0
         found.append(
             Match(
                 row.number, row.case_id, row.state, both, row.members, len(members), float(chance),

@@ -89,7 +89,7 @@ def publish_(
     from spiritsafe.cases.scans import read_scan
     from spiritsafe.evidence.records import now_us
     from spiritsafe.guard.home import PSEUDONYM_KEY, open_names, open_parameters
-    from spiritsafe.watch.publishing import publish
+    from spiritsafe.watch.publishing import publish, share
     from spiritsafe.watch.rosters import Terms, gather
 
     names = open_names(session.settings)
@@ -103,11 +103,7 @@ def publish_(
     )
     contents = gather([read_scan(folder) for folder in scan_dirs], session.book, terms)
     published = publish(contents, home=session.settings.open_home(), ledger=session.ledger)
-    if session.settings.guard_redis:
-        from spiritsafe.guard.fleet import share_roster
-        from spiritsafe.guard.home import open_fleet_secret
-
-        share_roster(session.settings.guard_redis, published.path, secret=open_fleet_secret(session.settings))
+    share(published, session.settings)
     tell_published(published, as_json=as_json)
 
 

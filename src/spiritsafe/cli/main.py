@@ -35,6 +35,7 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "evidence": ("spiritsafe.cli.evidence:evidence", "The ledger: file, prove, verify, publish; hold and erase."),
     "case": ("spiritsafe.cli.case:case", "Cases: review a finding, decide, act, notify, hear appeals."),
     "guard": ("spiritsafe.cli.guard:guard", "Decide on requests while a campaign runs: policy, replay, shadow mode."),
+    "watch": ("spiritsafe.cli.watch:watch", "Look at a log as it comes, open cases, tell the guards."),
     "playbook": ("spiritsafe.cli.playbook:playbook", "CACAO playbooks: rehearse, run, approve, take back, sign."),
     "dossier": (
         "spiritsafe.cli.dossier:dossier",

@@ -97,7 +97,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = "account"
     looks: Annotated[
         int,
-        Meta(ge=1, le=1_000),
+        Meta(ge=1, le=1_000_000),
         _about(
             "How many times this log is to be scanned as it grows: they share the false-discovery rate of one.",
             unit="scans",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from spiritsafe import __version__
 from spiritsafe.evidence.records import Record
-from spiritsafe.guard.home import roster_path
+from spiritsafe.guard.home import open_fleet_secret, roster_path
 from spiritsafe.roster.reading import Roster
 from spiritsafe.roster.writing import write_roster
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from spiritsafe.evidence.disclosures import Json
     from spiritsafe.evidence.ledger import Ledger
     from spiritsafe.roster.writing import Contents
+    from spiritsafe.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +72,11 @@ def publish(contents: Contents, *, home: Path, ledger: Ledger) -> Published:
     finally:
         fresh.unlink(missing_ok=True)
     return published
+
+
+def share(published: Published, settings: Settings) -> None:
+    """Put a roster where the guards of a fleet take it up, if the settings name one; raises `FleetFault`."""
+    if settings.guard_redis:
+        from spiritsafe.guard.fleet import share_roster  # an extra: only those who set it need it
+
+        share_roster(settings.guard_redis, published.path, secret=open_fleet_secret(settings))

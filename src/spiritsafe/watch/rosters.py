@@ -26,7 +26,7 @@ from spiritsafe.roster.model import Campaign, Kind, Role
 from spiritsafe.roster.writing import Contents
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence, Set
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -117,7 +117,7 @@ def gather(scans: Sequence[Scan], book: CaseBook | None, terms: Terms) -> Conten
     for scan in scans:
         _check_keys(scan, terms)
         cases = _cases(scan, book)
-        _add_accounts(found, scan, terms)
+        _add_accounts(found, scan, terms, shown={one.case_id for one in cases.values()})
         _add_campaigns(found, scan, cases, terms)
     vouched: list[tuple[int, str, int, int]] = []
     if book is not None:
@@ -165,14 +165,18 @@ def _hash(scan: Scan, names: Names, accounts: Iterable[str]) -> list[int]:
     return [names.hashed("account_id", account) for account in accounts]
 
 
-def _add_accounts(found: _Found, scan: Scan, terms: Terms) -> None:
-    """Every account of a log: known, in no campaign, established or not."""
+def _add_accounts(found: _Found, scan: Scan, terms: Terms, *, shown: Set[str]) -> None:
+    """Every account of a log: known, in no campaign, established or not. Of a campaign that persons confirmed and that
+    this scan does not show (it rests, or is too few now) the list stays: only persons take it back."""
+    stays = {place for key, place in found.places.items() if found.campaigns[key].confirmed and key not in shown}
     table = _read(scan.folder, "accounts.parquet", ["account_id", "created_s", "last_s", "organization_verified"])
     created_s = table["created_s"].to_pylist()
     verified = table["organization_verified"].to_pylist()
     hashes = _hash(scan, terms.names, table["account_id"].to_pylist())
     oldest_s = (terms.at_us - round(terms.established_days * DAY_US)) // 1_000_000
     for account, opened_s, sure in zip(hashes, created_s, verified, strict=True):
+        if account in found.accounts and found.accounts[account][0] in stays:
+            continue
         established = bool(sure) or (opened_s is not None and opened_s <= oldest_s)
         found.accounts[account] = (-1, 0.0, 0, Role.NONE, established)
 

@@ -31,8 +31,10 @@ class BaseDecoder:
 
     Examples
     --------
+    The end of what was written so is a blank:
+
     >>> base64_decoder().feed("d2FpdCwgc28gaXQgaXM=")[0]
-    'wait, so it is'
+    'wait, so it is '
     """
 
     def __init__(self, digits: dict[str, int], bits: int, passed_over: frozenset[str] = _BLANK) -> None:
