@@ -88,7 +88,7 @@ async def _call(port: int, number: int, until_s: float, note: IO[str]) -> None:
         at += 1
         account = MEMBER if at % 50 == 0 else LEAVER if at % 97 == 0 else f"account-{rng.randrange(ACCOUNTS)}"
         text = " ".join(rng.choices(_WORDS, k=400))
-        asked = {"role": "user", "content": f"{number} {at} {text}"}
+        asked = {"role": "user", "content": text}
         body = {"model": "m-1", "user": f"{number}-{at}", "stream": at % 5 == 0, "messages": [asked]}
         try:
             if line is None:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 REMEMBERED: Final = 500_000
 """Prompts of accounts that are remembered: some 210 MB (`benchmarks/detection/tactics.md`)."""
+SETS_SHARED: Final = 1_024
+"""Sets of models that are held once: what clients call a model is up to them."""
+
 _NONE: Final[frozenset[str]] = frozenset()
 
 
@@ -66,6 +69,7 @@ class OnlineTactics:
         self._free = min((tactic.repeats.free for tactic in self._repeating if tactic.repeats), default=0)
         self._remembered = remembered
         self._asked: OrderedDict[int, tuple[int, frozenset[str]]] = OrderedDict()
+        self._sets: dict[frozenset[str], frozenset[str]] = {}
 
     def scores(self, prompt: str) -> dict[str, float]:
         """How much a prompt's words look like each tactic: above 0 only."""
@@ -104,10 +108,16 @@ class OnlineTactics:
             repeating = self._repeated(hash((request["account_id"], said)), request.get("model"))
         return Shown(frozenset(itself), repeating)
 
+    def _shared(self, models: frozenset[str]) -> frozenset[str]:
+        """The same models, as one object for all that were asked for them: a set of its own takes 216 bytes."""
+        if len(self._sets) >= SETS_SHARED:
+            self._sets = {}
+        return self._sets.setdefault(models, models)
+
     def _repeated(self, key: int, model: str | None) -> frozenset[str]:
         asked, models = self._asked.pop(key, (0, frozenset()))
         now_asked = asked + 1
-        now_models = models if model is None else models | {model}
+        now_models = models if model is None or model in models else self._shared(models | {model})
         self._asked[key] = (now_asked, now_models)
         if len(self._asked) > self._remembered:
             self._asked.popitem(last=False)
