@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from spiritsafe.sketch.single import PromptSketch
 
 REMEMBERED: Final = 500_000
-"""Prompts of accounts that are remembered: some 210 MB (`benchmarks/detection/tactics.md`)."""
+"""Prompts of accounts that are remembered: some 100 MB (`benchmarks/detection/tactics.md`)."""
 SETS_SHARED: Final = 1_024
 """Sets of models that are held once: what clients call a model is up to them."""
 
