@@ -7,13 +7,16 @@ notes every call that was answered: the account, its number, the status, and whe
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import random
 import sys
 import time
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Final
+
+import uvicorn
+
+from tests.guard.upstream import Upstream
 
 CALLERS: Final = 4
 ACCOUNTS: Final = 5_000
@@ -24,31 +27,6 @@ LEAVER: Final = "leaver"
 """Calls and does not wait for the answer."""
 
 _WORDS: Final = tuple(f"{a}{b}{c}" for a in "bdfgklmnprst" for b in "aeiou" for c in "lmnrst")
-_ANSWER: Final = b'{"id":"1","choices":[{"index":0,"message":{"role":"assistant","content":"Forty-two."}}]}'
-_STREAM: Final = [
-    b'data: {"choices":[{"index":0,"delta":{"content":"Forty"}}]}\n\n',
-    b'data: {"choices":[{"index":0,"delta":{"content":"-two."}}]}\n\ndata: [DONE]\n\n',
-]
-
-
-async def upstream(scope: Any, receive: Any, send: Any) -> None:
-    """Says the same to everybody, at once or as a stream."""
-    if scope["type"] != "http":
-        return
-    data = b""
-    while True:
-        message = await receive()
-        data += message.get("body", b"")
-        if not message.get("more_body"):
-            break
-    if b'"stream": true' in data:
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})
-        for event in _STREAM:
-            await send({"type": "http.response.body", "body": event, "more_body": event is not _STREAM[-1]})
-        return
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(_ANSWER)).encode())]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": _ANSWER})
 
 
 class _Line:
@@ -116,10 +94,8 @@ async def _callers(port: int, seconds: float, path: str) -> None:
 
 def main(argv: list[str]) -> int:
     if argv[0] == "upstream":
-        import uvicorn
-
-        with contextlib.suppress(KeyboardInterrupt):
-            uvicorn.run(upstream, port=int(argv[1]), http="httptools", ws="none", log_config=None, access_log=False)
+        app = Upstream(forgets=True)
+        uvicorn.run(app, port=int(argv[1]), http="httptools", ws="none", lifespan="off", log_config=None)
     else:
         asyncio.run(_callers(int(argv[1]), float(argv[2]), argv[3]))
     return 0

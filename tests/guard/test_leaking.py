@@ -187,6 +187,26 @@ TYPES = st.sampled_from(
      "response.reasoning_text.delta"])  # fmt: skip
 
 
+@pytest.mark.parametrize("at", [None, "1", [1], {"a": 1}, 1.5])
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"type": "content_block_start", "content_block": {}},
+        {"type": "content_block_delta", "delta": {"type": "text_delta", "text": "Hello"}},
+        {"type": "content_block_stop"},
+        {"type": "response.output_text.delta", "delta": "Hello"},
+        {"type": "response.output_text.done", "text": "Hello"},
+        {"choices": [{"delta": {"tool_calls": [{"function": {"arguments": "{}"}}]}, "finish_reason": "stop"}]},
+    ],
+)
+def test_a_place_that_is_no_number_is_the_first(event, at):
+    places = {"index": at, "output_index": at, "content_index": at}
+    event = {**event, **places, "choices": [{**one, "index": at} for one in event.get("choices", ())]}
+    one = LeakFilter("")
+    assert list(one.event(event))[-1]["index"] == at
+    assert list(one.event({**event, "index": 0}))
+
+
 @given(st.lists(st.tuples(EVENTS, TYPES), max_size=4))
 def test_any_event_is_read_without_fail(events):
     one = LeakFilter("")

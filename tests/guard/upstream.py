@@ -49,9 +49,10 @@ def pieces(text: str, size: int = 5) -> list[str]:
 
 class Upstream:
     """The app. `bodies` are what it was asked, `headers` with which headers. With a `gate` each event of a stream takes
-    a permit from it."""
+    a permit from it. With `forgets` it keeps nothing of what it was asked."""
 
-    def __init__(self, *, gate: threading.Semaphore | None = None) -> None:
+    def __init__(self, *, gate: threading.Semaphore | None = None, forgets: bool = False) -> None:
+        self.forgets = forgets
         self.bodies: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.paths: list[str] = []
@@ -67,8 +68,9 @@ class Upstream:
             if not message.get("more_body"):
                 break
         path = scope["path"]
-        self.paths.append(path)
-        self.headers.append({key.decode(): value.decode("latin-1") for key, value in scope["headers"]})
+        if not self.forgets:
+            self.paths.append(path)
+            self.headers.append({key.decode(): value.decode("latin-1") for key, value in scope["headers"]})
         if path == "/v1/models":
             await self._json(
                 send, {"object": "list", "data": [{"id": "m-1", "object": "model", "created": 1, "owned_by": "x"}]}
@@ -79,7 +81,8 @@ class Upstream:
         except ValueError:
             await self._json(send, {"error": {"message": "bad json", "type": "invalid_request_error"}}, 400)
             return
-        self.bodies.append(body)
+        if not self.forgets:
+            self.bodies.append(body)
         answer = {"/v1/chat/completions": _chat, "/v1/messages": _messages, "/v1/responses": _responses}.get(path)
         if answer is None:
             await self._json(send, {"error": {"message": "no such path", "type": "not_found"}}, 404)

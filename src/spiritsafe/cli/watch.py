@@ -76,7 +76,7 @@ def watch(
 
     A look scans the window as `scan` would: once a day, and when accounts have come to share a template that the
     last look could not know of. A campaign opens a case by itself, and the guards know of it at once; they act on it
-    when a person has confirmed the case, within seconds of that. Looks share the error of one: of all that is
+    when the case is confirmed, within seconds of that. Looks share the error of one: of all that is
     named in a window, at most one in a hundred is false, on average.
 
     \b

@@ -271,7 +271,7 @@ def _told(state: State, new: ir.Table, engine: Engine) -> _Told:
     kept: int = engine.arrow(new.count().name("rows").as_table())["rows"][0].as_py()
     manifest = state.manifest
     if not kept or not manifest.looks:
-        return _Told(kept, 0, manifest.news, manifest.often)
+        return _Told(kept, 0, manifest.news, "" if kept else manifest.often)
     groups = state.folder / "looks" / manifest.looks[-1].look_id / "groups.parquet"
     judged = pq.read_table(groups, columns=["account_ids"])["account_ids"].to_pylist()
     known = {account for accounts in judged for account in accounts}

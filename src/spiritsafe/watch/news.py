@@ -80,7 +80,7 @@ def often_now(held: ir.Table, new: ir.Table, before: ir.Table) -> ir.Table:
     before
         Counts of all rows before, of several days and deliveries.
     """
-    touched = new.select(*KEY).distinct()
+    touched = new.select(*KEY)
     earlier = before.semi_join(touched, list(KEY)).select(*KEY, "requests")
     fresh = often(earlier.union(new.select(*KEY, "requests")))
     return held.anti_join(touched, list(KEY)).select(*KEY, "requests").union(fresh.select(*KEY, "requests"))
@@ -101,7 +101,7 @@ def new_habits(new: ir.Table, before: ir.Table, now: ir.Table) -> ir.Table:
     `thing`, `value`, `account_id`: new habits that at least `GROUP_MINIMUM` accounts have and at most `MOST_SHARE` of
     all do, of accounts with so many that they could be a template.
     """
-    touched = new.select(*KEY).distinct()
+    touched = new.select(*KEY)
     fresh = habits(now, touched).anti_join(habits(before, touched), list(KEY)).select(*KEY)
     of_these = habits(now, fresh.select(*VALUE).distinct())
     shared = fresh.semi_join(_held(of_these, now, least=GROUP_MINIMUM), list(VALUE))
@@ -151,7 +151,8 @@ def _busy(held: ir.Table) -> ir.Table:
 def _phrases(things: ir.Table) -> ir.IntegerValue:
     """For how many phrases these things stand."""
     stands_for: Any = (things.thing == PHRASE).ifelse(1, TEMPLATE_PHRASES)
-    return stands_for.sum()  # type: ignore[no-any-return]
+    total: ir.IntegerValue = stands_for.sum()
+    return total
 
 
 def _grouped(held: ir.Table, near: ir.Table, engine: Engine) -> set[str]:

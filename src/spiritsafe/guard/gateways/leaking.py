@@ -127,8 +127,7 @@ class LeakFilter:
         return {**event, "choices": choices}
 
     def _choice(self, choice: dict[str, Any], key: str) -> dict[str, Any]:
-        number = choice.get("index") if isinstance(choice.get("index"), int) else 0
-        assert isinstance(number, int)
+        number = _place(choice.get("index"))
         part = dict(choice[key])
         for name in ("reasoning_content", "reasoning"):
             if isinstance(part.get(name), str):
@@ -165,13 +164,13 @@ class LeakFilter:
         for place, call in enumerate(told):
             function = call.get("function")
             if isinstance(function, dict) and isinstance(function.get("arguments"), str):
-                channel = ("tool", call.get("index", place))
+                channel = ("tool", _place(call.get("index"), place))
                 said = self._pass(choice, channel, function["arguments"], end=end)
                 call["function"] = {**function, "arguments": said}
         if choice in self._leaked:
             return []
         if end:
-            done = {call.get("index", place) for place, call in enumerate(told)}
+            done = {_place(call.get("index"), place) for place, call in enumerate(told)}
             for key in [key for key in self._checks if key[:2] == (choice, "tool") and key[2] not in done]:
                 if said := self._pass(choice, key[1:], "", end=True):
                     told.append({"index": key[2], "function": {"arguments": said}})
@@ -197,7 +196,7 @@ class LeakFilter:
         return block
 
     def _message_event(self, kind: str, event: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        delta, at = event.get("delta"), event.get("index")
+        delta, at = event.get("delta"), _place(event.get("index"))
         if kind.startswith("content_block_") and self._leaked and at not in self._begun:
             return
         if kind == "content_block_start":
@@ -259,7 +258,10 @@ class LeakFilter:
             if not (self._summaries and "summary" in kind):
                 self._think(0, event.get("delta"))
         elif name in _TEXTS:
-            channel = (event.get("output_index"), _ARGUMENTS if name == _ARGUMENTS else event.get("content_index"))
+            channel = (
+                _place(event.get("output_index")),
+                _ARGUMENTS if name == _ARGUMENTS else _place(event.get("content_index")),
+            )
             if verb == "delta" and isinstance(event.get("delta"), str):
                 said = self._pass(0, channel, event["delta"])
                 if said:
@@ -271,7 +273,7 @@ class LeakFilter:
                     yield {**left, "type": f"{name}.delta", "delta": held}
                 event = {**event, _TEXTS[name]: self._once(channel, event[_TEXTS[name]])}
         elif isinstance(event.get("part"), dict) and isinstance(event["part"].get("text"), str) and verb == "done":
-            channel = (event.get("output_index"), event.get("content_index"))
+            channel = (_place(event.get("output_index")), _place(event.get("content_index")))
             event = {**event, "part": {**event["part"], "text": self._once(channel, event["part"]["text"])}}
         elif isinstance(event.get("item"), dict) and verb == "done" and isinstance(event.get("output_index"), int):
             event = {**event, "item": self._item(event["item"], event["output_index"])}
@@ -280,6 +282,11 @@ class LeakFilter:
             if self._leaked:
                 event["type"] = "response.incomplete"
         yield event
+
+
+def _place(told: Any, otherwise: int = 0) -> int:
+    """A place in a list, as an event names it; what is no number names none."""
+    return told if isinstance(told, int) else otherwise
 
 
 _INCOMPLETE: Final = {"status": "incomplete", "incomplete_details": {"reason": "content_filter"}}
