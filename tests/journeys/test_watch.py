@@ -139,6 +139,20 @@ def test_once_a_person_confirms_a_case_the_guards_know_it_within_seconds(world, 
     assert confirmed(path) == 1
 
 
+def test_guards_that_wrote_nothing_yet_are_no_fault(place):
+    told = json.loads(run(place[1], "watch", "--collect", "--once", "--json").stdout)
+    assert (told["taken"]["rows"], told["collected"], told["look"], told["fault"]) == (0, 0, None, None)
+
+
+def test_a_watcher_says_that_there_is_nothing_to_read(place):
+    command = [SPIRITSAFE, "watch", place[0] / "nowhere", "--json"]
+    with subprocess.Popen(list(map(str, command)), env=place[1], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        told = json.loads(process.stdout.readline())
+        process.kill()
+    assert told["fault"]["code"] == "events.not_found"
+
+
 def test_what_is_missing_is_told(place):
     nothing = run(place[1], "watch", check=False)
     assert (nothing.returncode, "no log was named" in nothing.stderr) == (2, True)

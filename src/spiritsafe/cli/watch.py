@@ -130,7 +130,6 @@ def _watcher(
     """The watcher that the options ask for, with its state held."""
     from spiritsafe.cli.progress import progress_bar
     from spiritsafe.cli.reading import read_options
-    from spiritsafe.guard.home import collected_path
     from spiritsafe.watch.increments import Feed
     from spiritsafe.watch.looking import Aims
     from spiritsafe.watch.running import Pace, Watcher
@@ -140,8 +139,7 @@ def _watcher(
         raise WatchOptionsError(
             f"--keep-days {keep_days} is less than the window of {window_days} days", hint="keep the window at least"
         )
-    paths = requests + ((str(collected_path(settings.open_home()) / "requests"),) if collect else ())
-    if not paths:
+    if not requests and not collect:
         raise WatchOptionsError("no log was named", hint="name files or a folder, or use --collect")
     options = read_options(settings, **reading, keep_raw=not settings.pseudonymise)
     pace = Pace(every_s=every_min * 60, look_every_s=(look_min or every_min) * 60, always=look == "always")
@@ -157,7 +155,7 @@ def _watcher(
             state,
             session.book,
             settings,
-            feed=Feed(paths, options, settle_s),
+            feed=Feed(requests, options, settle_s),
             aims=aims,
             pace=pace,
             keep_days=keep_days,

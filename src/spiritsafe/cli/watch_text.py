@@ -40,7 +40,7 @@ def tell_round(one: Round, *, as_json: bool) -> None:
     if one.taken.files or one.expired:
         click.echo(_taken_line(one))
     if one.taken.waiting:
-        guide(f"{one.taken.waiting} files were written to just now, and wait for the next round")
+        guide(f"{_files(one.taken.waiting)} written to just now: for the next round")
     for url, fault in list(one.taken.faults.items())[:_FAULTS_TOLD]:
         click.echo(f"{click.style('left', fg='yellow')} {url}: {fault}", err=True)
     if len(one.taken.faults) > _FAULTS_TOLD:
@@ -73,7 +73,7 @@ def tell_state(folder: Path, *, as_json: bool) -> None:
         return
     days = [part.day for part in manifest.parts]
     span = f"{_day(min(days))} to {_day(max(days))}" if days else "no days"
-    click.echo(f"{manifest.rows:,} rows of {len(manifest.seen):,} files, {span}, {size / 1e6:,.1f} MB: {folder}")
+    click.echo(f"{manifest.rows:,} rows of {_files(len(manifest.seen))}, {span}, {size / 1e6:,.1f} MB: {folder}")
     click.echo(_counts_line(manifest))
     for look in manifest.looks:
         cases = f", {len(look.cases)} cases" if look.cases else ""
@@ -96,6 +96,10 @@ def _counts_line(manifest: Manifest) -> str:
     return f"of what came: {told}" if told else "nothing came twice, late or broken"
 
 
+def _files(count: int) -> str:
+    return f"{count:,} {'file' if count == 1 else 'files'}"
+
+
 def _taken_line(one: Round) -> str:
     taken = one.taken
     counts = {
@@ -106,7 +110,7 @@ def _taken_line(one: Round) -> str:
         "from the guards": one.collected,
     }
     told = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
-    return f"{taken.rows:,} new rows of {taken.files:,} files" + (f" ({told})" if told else "")
+    return f"{taken.rows:,} new rows of {_files(taken.files)}" + (f" ({told})" if told else "")
 
 
 def _tell_look(seen: Seen) -> None:
@@ -117,6 +121,8 @@ def _tell_look(seen: Seen) -> None:
     )
     for opened in seen.opened:
         click.echo(f"  {_opened_line(opened)}")
+    if seen.opened:
+        guide(f"a person decides: spiritsafe case show {min(one.number for one in seen.opened)}")
 
 
 def _opened_line(one: Opened) -> str:

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from spiritsafe.campaigns.tying import GROUP_MINIMUM
 from spiritsafe.errors import EnvironmentFault, InputError, SpiritsafeError
-from spiritsafe.events.sources.errors import PathError
 from spiritsafe.guard.home import collected_path, journal_path, open_parameters
 from spiritsafe.watch.collecting import collect
 from spiritsafe.watch.increments import Taken, expire, sum_up, take_new
@@ -90,7 +89,7 @@ class Watcher:
     keep_days
         Days that are remembered; at least the window.
     collects
-        Whether what guards wrote down is taken in first (`watch.collecting`).
+        Whether what guards wrote down is taken in first (`watch.collecting`), and read beside the feed.
     """
 
     def __init__(
@@ -121,8 +120,12 @@ class Watcher:
         SpiritsafeError
             As `take_new` and `look_at`. What was done before it, is done.
         """
-        collected = self._collect() if self._collects else 0
-        taken = take_new(self._state, self._feed, self._settings, progress=self._progress, now_s=self._clock_s)
+        collected, feed = self._collect() if self._collects else 0, self._feed
+        if self._collects and (requests := collected_path(self._settings.open_home()) / "requests").exists():
+            feed = replace(feed, paths=(*feed.paths, str(requests)))
+        taken = Taken()
+        if feed.paths:
+            taken = take_new(self._state, feed, self._settings, progress=self._progress, now_s=self._clock_s)
         expired = expire(self._state, keep_days=self._keep_days)
         daily = self._is_due()
         if daily is None:
@@ -172,8 +175,6 @@ class Watcher:
     def _tried(self) -> Round:
         try:
             return self.round()
-        except PathError:
-            return Round(Taken(), None, 0, 0)  # nothing has come yet
         except (InputError, EnvironmentFault) as fault:
             return Round(Taken(), None, 0, 0, fault)
 
