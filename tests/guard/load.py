@@ -1,7 +1,8 @@
 """A model server and callers that give it as much to do as it can, as processes of their own.
 
 `python -m tests.guard.load upstream PORT` answers; `python -m tests.guard.load callers ADDRESS SECONDS FILE` calls, and
-notes every call that was answered: the account, its number, the status, and when (seconds since 1970).
+notes every call that was answered: the account, its name (that of the file begins it), the status, and when (seconds
+since 1970).
 """
 
 from __future__ import annotations
@@ -59,15 +60,15 @@ class _Line:
         self._writer.close()
 
 
-async def _call(port: int, number: int, until_s: float, note: IO[str]) -> None:
+async def _call(port: int, name: str, until_s: float, note: IO[str]) -> None:
     """One caller: as fast as it is answered; where it is cut off, it comes again."""
-    rng, line, at = random.Random(number), None, 0
+    rng, line, at = random.Random(name), None, 0
     while time.time() < until_s:
         at += 1
         account = MEMBER if at % 50 == 0 else LEAVER if at % 97 == 0 else f"account-{rng.randrange(ACCOUNTS)}"
         text = " ".join(rng.choices(_WORDS, k=400))
         asked = {"role": "user", "content": text}
-        body = {"model": "m-1", "user": f"{number}-{at}", "stream": at % 5 == 0, "messages": [asked]}
+        body = {"model": "m-1", "user": f"{name}-{at}", "stream": at % 5 == 0, "messages": [asked]}
         try:
             if line is None:
                 line = _Line(*await asyncio.open_connection("127.0.0.1", port))
@@ -83,13 +84,13 @@ async def _call(port: int, number: int, until_s: float, note: IO[str]) -> None:
             line = None
             await asyncio.sleep(0.1)
         else:
-            note.write(f"{account} {number}-{at} {status} {time.time():.3f}\n")
+            note.write(f"{account} {name}-{at} {status} {time.time():.3f}\n")
 
 
 async def _callers(port: int, seconds: float, path: str) -> None:
     until_s = time.time() + seconds
     with Path(path).open("w", encoding="utf-8") as note:
-        await asyncio.gather(*(_call(port, number, until_s, note) for number in range(CALLERS)))
+        await asyncio.gather(*(_call(port, f"{Path(path).name}-{number}", until_s, note) for number in range(CALLERS)))
 
 
 def main(argv: list[str]) -> int:
